@@ -1,0 +1,168 @@
+"""mibench's own format: safetensors ``scores``, ``scored``, ``in_graph``, with a JSON header as metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from mibench.artifacts.circuit import CircuitScores, brief, checked_graph, refuse, shape_of
+from mibench.artifacts.formats.mib import Wanted
+from mibench.core.hashing import canonical_json
+from mibench.core.specs import Level
+
+SCHEMA_VERSION = 1
+MAX_HEADER = 2**20
+_DTYPES = {"scores": ("F32", "F64"), "scored": ("BOOL",), "in_graph": ("BOOL",)}
+_Short = Annotated[str, Field(max_length=200)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GraphHeader(_Part):
+    """Sizes of the graph."""
+
+    n_layers: int
+    n_heads: int
+    parallel: bool
+
+
+class Header(_Part):
+    """The JSON in the metadata entry ``mibench``."""
+
+    schema_version: Literal[1]
+    level: Level
+    graph: GraphHeader
+    d_model: int | None
+    binary: bool
+    selection: _Short
+    method: _Short
+    params: dict[str, JsonValue]
+    meta: dict[str, JsonValue]
+    counters: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def write(scores: CircuitScores, path: Path) -> None:
+    """Write ``scores`` to ``path``.
+
+    Raises:
+        ArtifactError: Parameters or meta are not JSON, or are too long.
+    """
+    from safetensors.numpy import save_file
+
+    arrays = {"scores": scores.scores, "scored": scores.scored}
+    if scores.in_graph is not None:
+        arrays["in_graph"] = scores.in_graph
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file(tensors, path, metadata={"mibench": _header(scores).decode()})
+
+
+def _header(scores: CircuitScores) -> bytes:
+    graph = scores.graph
+    try:
+        text = canonical_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "level": scores.level,
+                "graph": {"n_layers": graph.n_layers, "n_heads": graph.n_heads, "parallel": graph.parallel},
+                "d_model": scores.d_model,
+                "binary": scores.binary,
+                "selection": scores.selection,
+                "method": scores.method,
+                "params": dict(scores.params),
+                "meta": dict(scores.meta),
+                "counters": dict(scores.counters),
+                "notes": list(scores.notes),
+            }
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise refuse(
+            f"params or meta are not JSON: {error}", "Keep numbers, text, lists and objects there."
+        ) from error
+    if len(text) > MAX_HEADER:
+        raise refuse(
+            f"params and meta take {len(text)} bytes; the limit is {MAX_HEADER}.", "Keep less there."
+        )
+    return text
+
+
+def read(path: Path, wanted: Wanted) -> CircuitScores:
+    """Read a native file.
+
+    Raises:
+        ArtifactError: It is damaged, too large, or not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            header = _parse_header((stream.metadata() or {}).get("mibench"))
+            size = header.graph
+            graph = checked_graph(size.n_layers, size.n_heads, size.parallel, header.d_model)
+            arrays = _arrays(stream, shape_of(graph, header.level, header.d_model))
+    except SafetensorError as error:
+        raise refuse(f"It is not a whole safetensors file: {error}", "Make it again.") from error
+    except (TypeError, ValueError) as error:
+        raise refuse(f"It is not a usable safetensors file: {error}", "Make it again.") from error
+    if wanted.level not in (None, header.level):
+        raise refuse(f"The file has {header.level} scores, not {wanted.level} scores.", "Choose its level.")
+    members = arrays.get("in_graph")
+    return CircuitScores(
+        graph,
+        header.level,
+        members.astype(np.float32) if wanted.binary and members is not None else arrays["scores"],
+        header.d_model,
+        scored=arrays["scored"],
+        in_graph=members,
+        binary=header.binary or wanted.binary,
+        selection=header.selection,
+        method=header.method,
+        params=header.params,
+        meta=header.meta,
+        counters=header.counters,
+        notes=header.notes,
+    )
+
+
+def _parse_header(text: str | None) -> Header:
+    if text is None:
+        raise refuse(
+            "It has no 'mibench' entry in its metadata.", "Convert it from a MIB file, or score again."
+        )
+    if len(text) > MAX_HEADER:
+        raise refuse(f"Its header takes {len(text)} bytes; the limit is {MAX_HEADER}.", "Keep less there.")
+    try:
+        values = json.loads(text)
+        if isinstance(values, dict) and values.get("schema_version") not in (None, SCHEMA_VERSION):
+            raise refuse(f"It has schema version {brief(values['schema_version'])}.", "Update mibench.")
+        return Header.model_validate(values)
+    except (ValidationError, ValueError, RecursionError) as error:
+        why = str(error).splitlines()[:3]
+        raise refuse(
+            f"Its header is not understood: {' '.join(why):.300}", "Write the file with mibench."
+        ) from error
+
+
+def _arrays(stream: Any, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    names = set(stream.keys())
+    if not {"scores", "scored"} <= names <= set(_DTYPES):
+        raise refuse(
+            f"It holds the tensors {sorted(names)[:5]}.", "Only scores, scored and in_graph belong there."
+        )
+    arrays = {}
+    for name in sorted(names):
+        part = stream.get_slice(name)
+        found, dtype = tuple(part.get_shape()), part.get_dtype()
+        if found != shape or dtype not in _DTYPES[name]:
+            raise refuse(
+                f"'{name}' is {dtype} {list(found)}, not {_DTYPES[name][0]} {list(shape)}.", "Make it again."
+            )
+        arrays[name] = stream.get_tensor(name)
+    return arrays

@@ -1,0 +1,90 @@
+"""The command line: names of commands, loaded when used, and one place where errors become messages."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+import mibench
+from mibench.cli.report import print_error
+from mibench.core.errors import MibenchError
+
+COMMANDS = {
+    "list": "What there is: tasks, models, methods, metrics, records.",
+    "run": "Run methods on tasks and models, and score them.",
+    "discover": "Run one method and write its artifact.",
+    "score": "Score artifact files.",
+    "show": "Show records.",
+    "compare": "Compare methods of record folders, with paired intervals.",
+    "convert": "Convert an artifact between file formats.",
+    "tasks": "Export a task's pairs for other stacks.",
+    "models": "Fetch models, so that they load without a network.",
+    "leaderboard": "Build or check the leaderboard.",
+    "doctor": "Check this machine and say how to fix it.",
+}
+"""One file a command, `mibench/cli/<name>.py`, which calls its click command `command`."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is used, so that help starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands, in reading order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mibench.cli.{_module(cmd_name)}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name gets a hint."""
+        from mibench.core.names import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _module(name: str) -> str:
+    return "list_" if name == "list" else name
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mibench.__version__, prog_name="mibench")
+def cli() -> None:
+    """A benchmark harness for mechanistic interpretability.
+
+    Exit status: 0 done, 1 something failed or did not pass, 2 wrong usage.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; user faults are printed without a traceback."""
+    try:
+        cli.main(args=arguments, prog_name="mibench", standalone_mode=False)
+    except MibenchError as error:
+        print_error(error)
+        sys.exit(error.exit_status)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What is finished is kept; run the same command again to go on.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,1 @@
+"""Specs, names, hashing, files and errors; imports nothing heavy."""

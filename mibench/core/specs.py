@@ -1,0 +1,139 @@
+"""What fixes a number: conventions, references to task, model and method, and the cell that joins them."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from mibench.core.hashing import canonical_json, digest
+
+Bos = Literal["prepend", "as-given"]
+
+
+def _as_json(params: dict[str, Any]) -> dict[str, Any]:
+    """Bring parameters into the form in which a record gives them back; sets and NaN have no stable form."""
+    try:
+        plain: dict[str, Any] = json.loads(canonical_json(params))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return plain
+
+
+Params = Annotated[dict[str, Any], AfterValidator(_as_json)]
+
+
+class Frozen(BaseModel):
+    """An immutable pydantic model that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Track(StrEnum):
+    """What kind of artifact is scored."""
+
+    CIRCUIT = "circuit"
+    VARIABLE = "variable"
+    SAE = "sae"
+
+
+class Level(StrEnum):
+    """What a circuit is made of."""
+
+    EDGE = "edge"
+    NODE = "node"
+    NEURON = "neuron"
+
+
+class Ablation(StrEnum):
+    """What an edge outside the circuit carries in place of its source's value."""
+
+    COUNTERFACTUAL = "counterfactual"
+    """The value of the run on the counterfactual prompt."""
+    ZERO = "zero"
+    """Zero; biases that are in no node stay."""
+    MEAN = "mean"
+    """The mean over the real tokens of the counterfactual prompts of the train split."""
+    MEAN_POSITIONAL = "mean-positional"
+    """The same mean, for each position by itself."""
+
+
+class Ranking(StrEnum):
+    """How scores order the edges."""
+
+    SIGNED = "signed"
+    """Highest score first (MIB reads CPR from it)."""
+    ABSOLUTE = "absolute"
+    """Highest magnitude first (MIB reads CMD from it)."""
+
+
+class Convention(StrEnum):
+    """Whose rules compute the numbers."""
+
+    MIBENCH = "mibench"
+    MIB = "mib"
+    SAEBENCH = "saebench"
+
+
+class TaskRef(Frozen):
+    """The examples that a cell uses, by content."""
+
+    name: str
+    version: int
+    split: str
+    limit: int | None = None
+    """Evaluated examples: the first so many of the split; None: all."""
+    digest: str
+    """Digest of the evaluated examples."""
+    train_limit: int | None = None
+    """Examples that the method sees; None: all of the train split."""
+    train_digest: str | None = None
+    """Digest of the examples that the method sees; None: it sees none."""
+
+
+class ModelRef(Frozen):
+    """The network of a cell, by content."""
+
+    name: str
+    digest: str
+    dtype: str = "float32"
+    attention: str = "sdpa"
+
+
+class MethodRef(Frozen):
+    """The method of a cell, or the artifact that was handed in for it."""
+
+    name: str
+    version: int | None = None
+    params: Params = {}
+    """JSON values only; tuples become lists."""
+    seed: int | None = None
+    """None: the method draws nothing."""
+    code_digest: str | None = None
+    """Digest of the user's own modules; None for a built-in method."""
+    artifact_digest: str | None = None
+    """Digest of an artifact that was handed in; None where the method made it."""
+
+
+class Cell(Frozen):
+    """One task, model, method, parameters, seed and conventions.
+
+    Its id hashes what fixes the per-example tables and nothing else: batch size, threads, device and library
+    versions are provenance.
+    """
+
+    track: Track
+    task: TaskRef
+    model: ModelRef
+    method: MethodRef
+    level: Level | None = None
+    ablation: Ablation | None = None
+    bos: Bos = "prepend"
+    convention: Convention = Convention.MIBENCH
+
+    @property
+    def id(self) -> str:
+        """First 32 hex digits of the sha256 of the canonical JSON."""
+        return digest(self.model_dump(mode="json"))[:32]

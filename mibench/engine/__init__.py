@@ -1,0 +1,1 @@
+"""The exact core: capture, patch, attribute, evaluate."""

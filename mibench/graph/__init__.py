@@ -1,0 +1,1 @@
+"""Node and edge names, index order, selection, pruning and counting, on arrays."""

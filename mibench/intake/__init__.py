@@ -1,0 +1,1 @@
+"""Submission manifests and checks."""

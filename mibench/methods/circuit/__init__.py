@@ -1,0 +1,1 @@
+"""Methods that hand in circuit scores, one file each."""

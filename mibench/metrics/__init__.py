@@ -1,0 +1,1 @@
+"""Pure functions of arrays: scores, areas, intervals."""

@@ -1,0 +1,93 @@
+"""How a metric is declared: one decorator with literal arguments, found by the registry without an import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Generic, Literal, NotRequired, ParamSpec, Required, TypedDict, TypeVar, Unpack
+
+from mibench.core.registry import Registry
+from mibench.metrics.faithfulness import FaithfulnessCurve, FloatArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RankingName = Literal["signed", "absolute"]
+
+METRICS = Registry(kind="metric", package="mibench.metrics")
+
+
+class Declaration(TypedDict, total=False):
+    """What a metric declares about itself.
+
+    Attributes:
+        name: Key of the metric in a record.
+        version: Rises whenever the formula changes.
+        track: ``circuit``, ``variable`` or ``sae``.
+        unit: What one unit of the value is; empty for a pure number.
+        higher_is_better: Direction; None: neither end is better.
+        ranking: How the edges were ordered, for metrics of a faithfulness curve.
+        mib_grid: Whether the metric is defined at MIB's ten sizes only.
+        floor: Value of a result that carries nothing.
+        ceiling: Value of a perfect result.
+    """
+
+    name: Required[str]
+    version: Required[int]
+    track: Required[str]
+    unit: Required[str]
+    higher_is_better: Required[bool | None]
+    ranking: NotRequired[RankingName]
+    mib_grid: NotRequired[bool]
+    floor: NotRequired[float]
+    ceiling: NotRequired[float]
+
+
+@dataclass(frozen=True)
+class Metric(Generic[P, R]):
+    """A function with its declaration (fields as in `Declaration`); calling it calls the function."""
+
+    compute: Callable[P, R]
+    name: str
+    version: int
+    track: str
+    unit: str
+    higher_is_better: bool | None
+    ranking: RankingName | None = None
+    mib_grid: bool = False
+    floor: float | None = None
+    ceiling: float | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute the metric."""
+        return self.compute(*args, **kwargs)
+
+    @property
+    def doc(self) -> str:
+        """Docstring of the function: formula, range, direction, source."""
+        return self.compute.__doc__ or ""
+
+
+CircuitMetric = Metric[[FaithfulnessCurve], FloatArray]
+"""A metric of a faithfulness curve: curves ``[..., points]`` to values ``[...]``."""
+
+
+def metric(**declared: Unpack[Declaration]) -> Callable[[Callable[P, R]], Metric[P, R]]:
+    """Register the decorated function as a metric; the registry parses it, so arguments are literals."""
+
+    def register(compute: Callable[P, R]) -> Metric[P, R]:
+        return Metric(compute, **declared)
+
+    return register
+
+
+@cache
+def curve_metrics() -> tuple[CircuitMetric, ...]:
+    """Return every registered metric of a faithfulness curve, by name."""
+    loaded = [
+        component.load()
+        for component in METRICS.components.values()
+        if component.metadata.get("track", "circuit") == "circuit"
+    ]
+    return tuple(found for found in loaded if isinstance(found, Metric) and found.ranking is not None)

@@ -1,0 +1,1 @@
+"""Catalogue, loading, and one adapter file per architecture family."""

@@ -1,0 +1,23 @@
+"""Where converted models and digests are kept between runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from mibench.models.catalogue import ModelSpec
+
+CACHE_VARIABLE = "MIBENCH_CACHE"
+
+
+def cache_root() -> Path:
+    """Return the cache folder: ``MIBENCH_CACHE``, else the user's cache folder of the platform."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("mibench"))
+
+
+def converted_folder(spec: ModelSpec) -> Path:
+    """Return where the converted weights of ``spec`` are kept; its digest is part of the name."""
+    return cache_root() / "models" / f"{spec.name}-{(spec.weights_sha256 or '')[:12]}"

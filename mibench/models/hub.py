@@ -1,0 +1,76 @@
+"""Fetching from the Hugging Face hub, with errors that say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mibench.core.errors import ModelError
+from mibench.models.quiet import quiet_transformers
+
+_WEIGHTS = ["config.json", "*.safetensors", "*.safetensors.index.json"]
+_VOCABULARY = ["tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json"]
+_BELOW_ROOT = ["*/*"]
+
+
+def snapshot(hub_id: str, revision: str | None, *, gated: bool = False) -> Path:
+    """Return the folder of a hub model's configuration, safetensors weights and tokenizer.
+
+    What is in the local hub cache is not fetched again; ``HF_HUB_OFFLINE=1`` forbids any fetching.
+
+    Args:
+        hub_id: ``organisation/name``.
+        revision: Commit, branch or tag; None: ``main``.
+        gated: Whether the model's licence must be accepted first.
+
+    Raises:
+        ModelError: The model could not be fetched.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        with quiet_transformers():
+            folder = snapshot_download(
+                hub_id,
+                revision=revision,
+                allow_patterns=[*_WEIGHTS, *_VOCABULARY],
+                ignore_patterns=_BELOW_ROOT,
+            )
+    except (OSError, ValueError, HTTPError) as error:
+        raise hub_error(hub_id, revision, error, gated=gated) from error
+    return Path(folder)
+
+
+def hub_file(repo: str, file: str, revision: str) -> Path:
+    """Return one file of a hub repository, fetched into the local hub cache.
+
+    Raises:
+        ModelError: The file could not be fetched.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        with quiet_transformers():
+            return Path(hf_hub_download(repo, file, revision=revision))
+    except (OSError, ValueError, HTTPError) as error:
+        raise hub_error(repo, revision, error) from error
+
+
+def hub_error(hub_id: str, revision: str | None, error: Exception, *, gated: bool = False) -> ModelError:
+    """Return what a failed fetch means for the user."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError
+
+    page = f"https://huggingface.co/{hub_id}"
+    offline = bool(constants.HF_HUB_OFFLINE)
+    steps = ["unset HF_HUB_OFFLINE"] if offline else []
+    if gated or isinstance(error, GatedRepoError):
+        steps.append(f"accept the licence at {page} and run `hf auth login`")
+    todo = ", ".join(steps) or f"check {page} and the connection"
+    return ModelError(
+        f"{hub_id}{'@' + revision if revision else ''} could not be fetched from the hub.",
+        why=("HF_HUB_OFFLINE is set. " if offline else "")
+        + (str(error).strip().split("\n")[0] or type(error).__name__),
+        do=f"{todo[0].upper()}{todo[1:]}; or give a local folder in transformers format.",
+    )

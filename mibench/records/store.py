@@ -1,0 +1,304 @@
+"""A folder of records and their tables: content-addressed, and whole at every moment.
+
+Layout: ``<track>/<task>/<model>/<method>/<cell id>.json``, with ``<cell id>.<table>.<digest>.parquet`` and
+``<cell id>.artifact.<digest>.<suffix>`` beside it. The files beside a record carry a digest of their content,
+so a rewrite never touches what the old record points to, and the old record stays whole until the new one
+takes its place. Folder names are for people and are never parsed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mibench.core.errors import MibenchError, StoreError
+from mibench.core.files import atomic_path, atomic_write, read_text
+from mibench.core.hashing import file_digest
+from mibench.core.specs import Cell
+from mibench.records.encode import parse_record, record_bytes
+from mibench.records.record import ArtifactRef, RunRecord, TableRef
+from mibench.records.tables import read_table, table_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ref = TableRef | ArtifactRef
+
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+STALE_SECONDS = 3600.0
+"""A file without a record may belong to a writer at work until it is this old."""
+
+_CELL_ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,16}")
+_BESIDE = re.compile(r"\.[0-9a-f]{32}\..+\.tmp|[0-9a-f]{32}\.[A-Za-z0-9_-]+\.[0-9a-f]{12}\.[a-z0-9]+")
+
+
+class Store:
+    """Records of one folder.
+
+    Attributes:
+        folder: Where the records lie; made by the first write.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def path(self, cell: Cell) -> Path:
+        """Return where the record of ``cell`` lies, or would lie."""
+        parts = (cell.track.value, cell.task.name, cell.model.name, cell.method.name)
+        return self.folder.joinpath(*map(_slug, parts), f"{cell.id}.json")
+
+    def write(
+        self,
+        record: RunRecord,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        artifact: Path | None = None,
+    ) -> RunRecord:
+        """Write the files of a cell, then its record, replacing an older record of the cell.
+
+        Tables and an artifact that ``record`` already refers to are kept, and have to be there.
+
+        Args:
+            record: What the cell gave.
+            tables: Frames to store with it, by name; they are added to those that ``record`` refers to.
+            artifact: A file to copy beside it.
+
+        Returns:
+            The record as written, with its references to tables and artifact filled in.
+
+        Raises:
+            StoreError: A table cannot be stored, a file cannot be written, or a file referred to is missing.
+        """
+        target = self.path(record.cell)
+        # Everything is encoded and checked before anything is written: bad input leaves no trace.
+        encoded = [_encode(target, name, frame) for name, frame in (tables or {}).items()]
+        refs = {name: ref for name, ref, _ in encoded}
+        kept: list[Ref] = [ref for name, ref in record.tables.items() if name not in refs]
+        if record.artifact is not None and artifact is None:
+            kept.append(record.artifact)
+        for known in kept:
+            _check(target.with_name(known.file), known)
+        stored = record.artifact if artifact is None else _copy_artifact(artifact, target)
+        for _, ref, content in encoded:
+            atomic_write(target.with_name(ref.file), content)
+        written = record.model_copy(update={"tables": record.tables | refs, "artifact": stored})
+        atomic_write(target, record_bytes(written))
+        _sweep_cell(target, written)
+        return written
+
+    def has(self, cell: Cell | str) -> bool:
+        """Tell whether there is a record of ``cell``, given itself or by its id."""
+        return self._find(cell) is not None
+
+    def read(self, cell: Cell | str) -> RunRecord:
+        """Return the record of ``cell``, given itself or by its id.
+
+        Raises:
+            StoreError: There is none, or it is broken.
+        """
+        path = self._find(cell)
+        if path is None:
+            cell_id = cell.id if isinstance(cell, Cell) else cell
+            raise StoreError(
+                f"There is no record of cell {cell_id}.",
+                why=f"{self.folder} does not hold it.",
+                do="Run the cell, or give the folder that holds it.",
+            )
+        return _read(path)
+
+    def table(self, record: RunRecord, name: str) -> pd.DataFrame:
+        """Return a table of ``record``, after checking its digest.
+
+        Raises:
+            StoreError: The record has no such table, or the file is missing or damaged.
+        """
+        if name not in record.tables:
+            known = ", ".join(sorted(record.tables)) or "none"
+            raise StoreError(
+                f"The record of cell {record.cell.id} has no table '{name}'.",
+                why=f"Its tables: {known}.",
+                do="Ask for one of these, or run the cell again.",
+            )
+        ref = record.tables[name]
+        path = self.path(record.cell).with_name(ref.file)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _missing(path, error) from error
+        return read_table(content, ref)
+
+    def artifact(self, record: RunRecord) -> Path:
+        """Return where the artifact of ``record`` lies, after checking its digest.
+
+        Raises:
+            StoreError: The record has no artifact, or the file is missing or damaged.
+        """
+        if record.artifact is None:
+            raise StoreError(
+                f"The record of cell {record.cell.id} has no artifact.",
+                why="Its run stored none.",
+                do="Run the cell again.",
+            )
+        path = self.path(record.cell).with_name(record.artifact.file)
+        _check(path, record.artifact)
+        return path
+
+    def query(self) -> list[RunRecord]:
+        """Return all records, sorted by track, task, model, method and id.
+
+        Raises:
+            StoreError: A record is broken; the message names its file.
+        """
+        records = [_read(path) for path in self._paths()]
+        return sorted(records, key=lambda record: (*_names(record.cell), record.cell.id))
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a cell: its names, cost, and ``metrics.<name>`` with ``.ci_low``, ``.ci_high``."""
+        import pandas as pd
+
+        from mibench.records.rows import COLUMNS, row
+
+        rows = [row(record) for record in self.query()]
+        metrics = sorted({column for each in rows for column in each} - set(COLUMNS))
+        return pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
+
+    def clean(self, *, older_than: float = STALE_SECONDS) -> list[Path]:
+        """Remove what killed writers left and what rewrites superseded, and return it.
+
+        Args:
+            older_than: Age in seconds from which a file is taken to belong to nobody.
+
+        Raises:
+            StoreError: A record is broken, so that what it refers to is not known.
+        """
+        removed = []
+        for folder in sorted(
+            {path.parent for path in self.folder.rglob("*") if _BESIDE.fullmatch(path.name)}
+        ):
+            used = {ref.file for path in _records_in(folder) for ref in _references(_read(path))}
+            removed += _remove_stale(folder, used, cell_id="", older_than=older_than)
+        return removed
+
+    def _paths(self) -> Iterator[Path]:
+        return (path for path in sorted(self.folder.rglob("*.json")) if _CELL_ID.fullmatch(path.stem))
+
+    def _find(self, cell: Cell | str) -> Path | None:
+        if isinstance(cell, Cell):
+            path = self.path(cell)
+            return path if path.is_file() else None
+        if not _CELL_ID.fullmatch(cell):
+            return None
+        return next(iter(sorted(self.folder.rglob(f"{cell}.json"))), None)
+
+
+def _read(path: Path) -> RunRecord:
+    try:
+        record = parse_record(read_text(path, max_bytes=MAX_RECORD_BYTES), source=str(path))
+    except StoreError:
+        raise
+    except MibenchError as error:
+        raise StoreError(error.what, why=error.why, do=error.do) from error
+    if record.cell.id != path.stem:
+        raise StoreError(
+            f"{path} is not the record of its cell.",
+            why=f"Its content has the cell id {record.cell.id}: it was edited, or renamed.",
+            do="Remove the file and run its cell again.",
+        )
+    return record
+
+
+def _encode(target: Path, name: str, frame: pd.DataFrame) -> tuple[str, TableRef, bytes]:
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"The table '{name}' cannot be stored.",
+            why="Its name becomes part of a file name.",
+            do="Use up to 64 letters, digits, _ and -.",
+        )
+    content = table_bytes(frame, name=name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    file = f"{target.stem}.{name}.{sha256[:12]}.parquet"
+    return name, TableRef(file=file, sha256=sha256, rows=len(frame)), content
+
+
+def _copy_artifact(source: Path, target: Path) -> ArtifactRef:
+    if not _SUFFIX.fullmatch(source.suffix):
+        raise StoreError(
+            f"The artifact {source} cannot be stored.",
+            why=f"Its suffix '{source.suffix}' does not name a format.",
+            do="Use a suffix such as .safetensors or .json.",
+        )
+    try:
+        sha256 = file_digest(source)
+    except OSError as error:
+        raise _missing(source, error) from error
+    file = f"{target.stem}.artifact.{sha256[:12]}{source.suffix}"
+    with atomic_path(target.with_name(file)) as temporary:
+        shutil.copyfile(source, temporary)
+    return ArtifactRef(file=file, sha256=sha256)
+
+
+def _check(path: Path, ref: Ref) -> None:
+    try:
+        actual = file_digest(path)
+    except OSError as error:
+        raise _missing(path, error) from error
+    if actual != ref.sha256:
+        raise StoreError(
+            f"{path} cannot be used.",
+            why="Its sha256 is not the one in the record.",
+            do="Fetch it again, or run its cell again.",
+        )
+
+
+def _missing(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} cannot be read.",
+        why=error.strerror or str(error),
+        do="Fetch it again, or run its cell again.",
+    )
+
+
+def _references(record: RunRecord) -> list[Ref]:
+    return [*record.tables.values(), *([record.artifact] if record.artifact else [])]
+
+
+def _names(cell: Cell) -> tuple[str, str, str, str]:
+    return cell.track.value, cell.task.name, cell.model.name, cell.method.name
+
+
+def _slug(name: str) -> str:
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+    return slug[:80] or "_"
+
+
+def _records_in(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.json") if _CELL_ID.fullmatch(path.stem)]
+
+
+def _sweep_cell(target: Path, record: RunRecord) -> None:
+    used = {ref.file for ref in _references(record)}
+    _remove_stale(target.parent, used, cell_id=target.stem, older_than=STALE_SECONDS)
+
+
+def _remove_stale(folder: Path, used: set[str], *, cell_id: str, older_than: float) -> list[Path]:
+    """Remove temporary and unreferenced files of ``cell_id`` (of every cell if empty) that have grown old."""
+    limit = time.time() - older_than
+    removed = []
+    for path in sorted(folder.iterdir()):
+        ours = _BESIDE.fullmatch(path.name) and path.name.lstrip(".").startswith(cell_id)
+        if not ours or path.name in used:
+            continue
+        # Another process may clean at the same time, and a file that stays does no harm.
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < limit:
+                path.unlink()
+                removed.append(path)
+    return removed

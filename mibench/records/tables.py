@@ -1,0 +1,63 @@
+"""Data frames to parquet bytes and back; equal frames give equal bytes under one pyarrow version."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+from mibench.core.errors import StoreError
+from mibench.records.record import TableRef
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def table_bytes(frame: pd.DataFrame, *, name: str) -> bytes:
+    """Return ``frame`` as zstd parquet, without its index.
+
+    Raises:
+        StoreError: A column holds what parquet cannot.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        # The metadata names the pandas version, which would change the bytes.
+        pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd", store_schema=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise StoreError(
+            f"The table '{name}' cannot be stored.",
+            why=str(error),
+            do="Give every column one type (numbers, text or booleans) and a name of its own.",
+        ) from error
+    return buffer.getvalue()
+
+
+def read_table(content: bytes, ref: TableRef) -> pd.DataFrame:
+    """Return the frame that ``content`` holds, after checking it against ``ref``.
+
+    Raises:
+        StoreError: The bytes are not those of ``ref``, or not parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if hashlib.sha256(content).hexdigest() != ref.sha256:
+        raise _damaged(ref, "Its sha256 is not the one in the record.")
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        if file.metadata.num_rows != ref.rows:
+            raise _damaged(ref, f"It has {file.metadata.num_rows} rows; the record says {ref.rows}.")
+        frame: pd.DataFrame = file.read().to_pandas()
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise _damaged(ref, str(error)) from error
+    return frame
+
+
+def _damaged(ref: TableRef, why: str) -> StoreError:
+    return StoreError(
+        f"The table {ref.file} cannot be used.", why=why, do="Fetch it again, or run its cell again."
+    )

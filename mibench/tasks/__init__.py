@@ -1,0 +1,1 @@
+"""One file a task; pairs files; hub and local loading."""

@@ -1,0 +1,57 @@
+"""Data that comes with mibench, checked against its digests before use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mibench.core.errors import DataError
+from mibench.core.files import read_text
+from mibench.core.hashing import file_digest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_MAX_BYTES = 64 * 1024 * 1024
+_REPAIR = "Install mibench again, or restore the file from the repository."
+
+
+def data_folder(name: str) -> Path:
+    """Return the folder of shipped data called ``name``.
+
+    An installed wheel has it inside the package (``mibench/data``), a checkout beside it (``data``).
+
+    Raises:
+        DataError: Neither is there.
+    """
+    places = [_PACKAGE / "data" / name, _PACKAGE.parent / "data" / name]
+    for folder in places:
+        if (folder / "digests.json").is_file():
+            return folder
+    why = " and ".join(str(place) for place in places) + " have no digests.json."
+    raise DataError(f"The data of '{name}' is not installed.", why=why, do=_REPAIR)
+
+
+def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each row of a shipped file stands, and the row.
+
+    Raises:
+        DataError: The file is not the one that its digest names.
+    """
+    path = folder / file
+    expected = _expected(folder, file)
+    found = file_digest(path) if path.is_file() else "no such file"
+    if found != expected:
+        why = f"Its sha256: {found}; digests.json says {expected}."
+        raise DataError(f"{path} is not the file that was shipped.", why=why, do=_REPAIR)
+    for number, line in enumerate(read_text(path, max_bytes=_MAX_BYTES).splitlines(), start=1):
+        yield f"{path}, line {number}", json.loads(line)
+
+
+def _expected(folder: Path, file: str) -> str:
+    path = folder / "digests.json"
+    try:
+        return str(json.loads(read_text(path, max_bytes=_MAX_BYTES))["sha256"][file])
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"It has no sha256 for {file}."
+        raise DataError(f"{path} cannot be used.", why=why, do=_REPAIR) from error

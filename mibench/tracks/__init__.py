@@ -1,0 +1,1 @@
+"""An artifact and a split give a per-example table, and that gives metrics."""

@@ -1,0 +1,58 @@
+"""Shared fixtures: fixed seeds, the golden folders, the real model."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  for libraries that draw from the global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of the reference vectors."""
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder() -> Path:
+    """The converted SmolLM2-135M; `make test` pulls it before the tests, and this does when run alone."""
+    from mibench.models.pull import pull
+
+    return pull("smollm2-135m")
+
+
+@pytest.fixture
+def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder of its own for a test."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MIBENCH_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[[str], Path]:
+    """Copies the checkpoint files of a golden model (tiny_gpt2, …) to a folder that the test may change."""
+
+    def copy(name: str) -> Path:
+        target = tmp_path / name
+        target.mkdir()
+        for file in ("config.json", "model.safetensors"):
+            shutil.copy(GOLDEN / name / file, target / file)
+        return target
+
+    return copy
