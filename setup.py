@@ -1,14 +1,18 @@
-"""Adds what pyproject.toml cannot say: the folder ``data`` is installed as ``mibench/data``."""
+"""Adds what pyproject.toml cannot say: the folders ``data`` and ``runs`` are installed inside the package."""
 
 from pathlib import Path
 
 from setuptools import find_namespace_packages, setup
 
-FOLDERS = [Path("data"), *(path for path in sorted(Path("data").iterdir()) if path.is_dir())]
-DATA = {".".join(["mibench", *folder.parts]): folder.as_posix() for folder in FOLDERS}
+ROOTS = [Path("data"), Path("runs")]
+FOLDERS = [*ROOTS, *(path for root in ROOTS for path in sorted(root.iterdir()) if path.is_dir())]
+SHIPPED = {".".join(["mibench", *folder.parts]): folder.as_posix() for folder in FOLDERS}
 
 setup(
-    packages=[*find_namespace_packages(include=["mibench*"]), *DATA],
-    package_dir=DATA,
-    package_data={name: ["*.jsonl", "*.json", "*.md"] for name in DATA},
+    packages=[*find_namespace_packages(include=["mibench*"]), *SHIPPED],
+    package_dir=SHIPPED,
+    package_data={
+        **{name: ["*.jsonl", "*.json", "*.md", "*.yaml"] for name in SHIPPED},
+        "mibench.leaderboard": ["templates/*"],
+    },
 )

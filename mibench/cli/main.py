@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -52,6 +53,15 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command '{args[0]}'. {did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that has seen enough (``| head``) is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The flush at exit must not complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -74,7 +84,9 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; user faults are printed without a traceback."""
     try:
-        cli.main(args=arguments, prog_name="mibench", standalone_mode=False)
+        # click hands back the status of ctx.exit(status) instead of raising it.
+        status = cli.main(args=arguments, prog_name="mibench", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except MibenchError as error:
         print_error(error)
         sys.exit(error.exit_status)
@@ -86,5 +98,3 @@ def main(arguments: list[str] | None = None) -> Any:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped. What is finished is kept; run the same command again to go on.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)

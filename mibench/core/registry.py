@@ -89,6 +89,12 @@ class Registry:
             found[component.name] = component
         return dict(sorted(found.items()))
 
+    @property
+    def group(self) -> str:
+        """Entry-point group of other packages' components, such as ``mibench.families``."""
+        plural = f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+        return f"mibench.{plural}"
+
     def names(self) -> list[str]:
         """All names, sorted."""
         return list(self.components)
@@ -112,7 +118,7 @@ class Registry:
             yield from scan_file(path, kind=self.kind, module=module)
 
     def _installed(self) -> Iterator[Component]:
-        for point in entry_points(group=f"mibench.{self.kind}s"):
+        for point in entry_points(group=self.group):
             yield _described(Component(self.kind, point.name, point.module, point.attr), point)
 
 

@@ -86,10 +86,14 @@ class AttentionCore:
         for name, preset in zip(layout.qkv, self._presets, strict=True):
             setattr(self._core, name, preset)
         setattr(self._core, layout.out, nn.Identity())
-        cast(Any, self._core).num_key_value_groups = 1
+        cast("Any", self._core).num_key_value_groups = 1
 
     def __call__(
-        self, qkv: tuple[Tensor, Tensor, Tensor], heads: Tensor, context: Context, prefix: tuple[Tensor, Tensor] | None
+        self,
+        qkv: tuple[Tensor, Tensor, Tensor],
+        heads: Tensor,
+        context: Context,
+        prefix: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
         """Attend.
 
@@ -107,7 +111,7 @@ class AttentionCore:
         if prefix is not None:
             key, value = (part[:, heads // self._group] for part in prefix)
             arguments[self._cache] = _Feed(key, value)
-        return cast(Tensor, self._core(qkv[0].flatten(2), **arguments)[0]).view_as(qkv[0])
+        return cast("Tensor", self._core(qkv[0].flatten(2), **arguments)[0]).view_as(qkv[0])
 
     def _set(self, qkv: tuple[Tensor, Tensor, Tensor]) -> None:
         if self._fused is None:
@@ -116,7 +120,7 @@ class AttentionCore:
         else:
             axis = 2 if self._fused == "blocked" else 3
             self._presets[0].output = torch.stack(qkv, dim=axis).flatten(2)
-            cast(Any, self._core).split_size = qkv[0].shape[2] * qkv[0].shape[3]
+            cast("Any", self._core).split_size = qkv[0].shape[2] * qkv[0].shape[3]
 
 
 def split_fused(fused: Tensor, layout_kind: str, heads: int) -> tuple[Tensor, Tensor, Tensor]:

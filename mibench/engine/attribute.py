@@ -106,8 +106,7 @@ def attribute_edges(
     for done, batch in enumerate(batches(pairs, options.batch_size, model.device)):
         scores += _attribute_batch(model, batch, options, counter or NoCounter())
         progress(done + 1, total)
-    scores *= torch.from_numpy(model.graph.real_mask)
-    return (-scores / len(pairs)).numpy()
+    return np.where(model.graph.real_mask, -scores.numpy() / len(pairs), 0.0)
 
 
 class _Line:
@@ -141,9 +140,7 @@ class _Line:
         return self._known[alpha]
 
 
-def _attribute_batch(
-    model: LanguageModel, batch: PairBatch, options: Attribution, counter: PassCounter
-) -> Tensor:
+def _attribute_batch(model: LanguageModel, batch: PairBatch, options: Attribution, counter: PassCounter) -> Tensor:
     line = _Line(model, batch, options, counter)
     deltas = _Deltas(model, line.base, line.clean, options)
     scores = torch.zeros(model.graph.shape, dtype=torch.float64)
@@ -242,7 +239,10 @@ def _score(model: LanguageModel, deltas: _Deltas, gradients: _Gradients, options
         for first in range(0, n_layers, LAYERS_AT_ONCE):
             last = min(first + LAYERS_AT_ONCE, n_layers)
             incoming = torch.cat([_incoming(model, layer, gradients, tokens) for layer in range(first, last)])
-            rows, columns = graph.mlp_row(last - 1), slice(graph.layer_column(first), graph.mlp_column(last - 1) + 1)
+            rows, columns = (
+                graph.mlp_row(last - 1),
+                slice(graph.layer_column(first), graph.mlp_column(last - 1) + 1),
+            )
             scores[:rows, columns] += (delta[:rows] @ incoming.flatten(1).T).double().cpu()
         scores[:, -1] += (delta @ gradients.final[tokens].flatten()).double().cpu()
     return scores

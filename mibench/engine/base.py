@@ -137,9 +137,10 @@ def project(model: LanguageModel, layer: int, stream: Tensor) -> Slots:
     """q, k, v ``[batch, pos, heads, head_dim]`` of a residual stream ``[batch, pos, d_model]`` before attention."""
     folded, anatomy = model.folded[layer], model.anatomy
     scaled = stream * inverse_norm(stream, folded.norm)[..., None]
-    projected = (scaled @ folded.weight.flatten(0, 1).T).unflatten(-1, (-1, anatomy.head_dim)) + folded.bias
-    q, k, v = projected.split([anatomy.n_heads, anatomy.n_kv_heads, anatomy.n_kv_heads], dim=2)
-    return q, k, v
+    flat = scaled @ folded.weight.flatten(0, 1).T
+    projected = flat.view(*flat.shape[:-1], -1, anatomy.head_dim) + folded.bias
+    heads, kv_heads = anatomy.n_heads, anatomy.n_kv_heads
+    return projected[:, :, :heads], projected[:, :, heads : heads + kv_heads], projected[:, :, heads + kv_heads :]
 
 
 def _spread(part: Tensor, n_pos: int, size: int) -> Tensor:

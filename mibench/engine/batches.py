@@ -51,9 +51,7 @@ def _difference(logits: Tensor, pair: EncodedPair) -> Tensor:
     return values[list(pair.correct)].sum() - values[list(pair.incorrect)].sum()
 
 
-def batches(
-    pairs: Sequence[EncodedPair], batch_size: int, device: torch.device | str = "cpu"
-) -> Iterator[PairBatch]:
+def batches(pairs: Sequence[EncodedPair], batch_size: int, device: torch.device | str = "cpu") -> Iterator[PairBatch]:
     """Yield batches of pairs of equal length.
 
     Within a length, pairs are ordered by their first difference, so that batches share long prefixes.

@@ -107,9 +107,7 @@ def _distinct(circuits: Sequence[Circuit]) -> tuple[list[Circuit], list[int]]:
     return found, where
 
 
-def _run(
-    model: LanguageModel, sides: Sides, circuit: Circuit, batch: PairBatch, counter: PassCounter
-) -> Tensor:
+def _run(model: LanguageModel, sides: Sides, circuit: Circuit, batch: PairBatch, counter: PassCounter) -> Tensor:
     counter.forward(len(batch))
     with torch.no_grad():
         return batch.metric(circuit_logits(model, sides, circuit))
@@ -176,10 +174,12 @@ def _slots(
     folded, base = model.folded[layer], sides.base
     heads = torch.from_numpy(part.heads).to(model.device)
     kv_heads = heads // model.anatomy.kv_group
-    flat = torch.stack([
-        slot.flatten(0, 1)[:, chosen].transpose(0, 1)
-        for slot, chosen in zip(base.slots[layer], (heads, kv_heads, kv_heads), strict=True)
-    ])
+    flat = torch.stack(
+        [
+            slot.flatten(0, 1)[:, chosen].transpose(0, 1)
+            for slot, chosen in zip(base.slots[layer], (heads, kv_heads, kv_heads), strict=True)
+        ]
+    )
     rows = torch.from_numpy(part.row_of_slot).to(model.device)
     live = rows >= 0
     if len(part.masks):
@@ -198,15 +198,13 @@ def _in_order(index: Tensor, rows: int) -> bool:
     return len(index) == rows and bool((index == torch.arange(rows, device=index.device)).all())
 
 
-def _mlp(
-    model: LanguageModel, sides: Sides, streams: LinearStreams, layer: int, part: LayerSchedule
-) -> Tensor | None:
+def _mlp(model: LanguageModel, sides: Sides, streams: LinearStreams, layer: int, part: LayerSchedule) -> Tensor | None:
     """Difference of the layer's MLP from its base, ``[tokens, d_model]``; None if it is not in the circuit."""
     if part.mlp is None:
         return None
     block, base = model.anatomy.blocks[layer], sides.base
     stream = streams.read_mlp(layer, part.mlp) + base.before_mlp[layer].flatten(0, 1)
-    output = block.mlp(block.norm2(stream[None]))[0]
+    output: Tensor = block.mlp(block.norm2(stream[None]))[0]
     if block.mlp_end is not block.mlp:
         output = block.mlp_end(output)
     return output - base.mlp[layer].flatten(0, 1)

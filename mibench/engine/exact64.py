@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
 
 from mibench.models.anatomy import Anatomy, Norm
 
@@ -22,6 +23,8 @@ def make_exact(anatomy: Anatomy) -> None:
     _keep_type(anatomy, anatomy.final_norm)
     if anatomy.config._attn_implementation == "eager":  # noqa: SLF001
         AttentionInterface.register(EXACT_ATTENTION, exact_attention)
+        # Without a mask function of that name transformers makes no masks, and sliding windows are lost.
+        AttentionMaskInterface.register(EXACT_ATTENTION, eager_mask)
         anatomy.config._attn_implementation = EXACT_ATTENTION  # noqa: SLF001
 
 

@@ -64,7 +64,7 @@ def centre(stream: Tensor, norm: Norm) -> Tensor:
 
 
 def norm_jvp(tangent: Tensor, stream: Tensor, norm: Norm) -> Tensor:
-    """Directional derivative of a norm at ``stream`` ``[..., d_model]`` along ``tangent`` (same shape, or more rows)."""
+    """Derivative of a norm at ``stream`` ``[..., d_model]`` in the direction ``tangent`` (same shape, or more rows)."""
     x, t = centre(stream, norm), centre(tangent, norm)
     r = inverse_norm(stream, norm)[..., None]
     along = (x * t).mean(-1, keepdim=True) * r.square()

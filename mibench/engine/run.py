@@ -68,7 +68,7 @@ class Run:
 
 
 def prefix_of(model: LanguageModel, ids: Tensor) -> Prefix | None:
-    """Run the model on shared leading tokens ``[batch, pos]`` and keep their keys and values; None if there are none."""
+    """Run the model on shared leading tokens ``[batch, pos]`` and keep keys and values; None if there are none."""
     if ids.shape[1] == 0:
         return None
     cache = DynamicCache()
@@ -145,7 +145,7 @@ def _projection(stack: ExitStack, module: nn.Module, place: list[Tensor], ungrou
 
     def hook(_: nn.Module, __: Any, output: Tensor) -> Tensor:
         if repeat > 1:
-            output = output.unflatten(-1, (-1, head_dim)).repeat_interleave(repeat, -2).flatten(-2)
+            output = output.view(*output.shape[:-1], -1, head_dim).repeat_interleave(repeat, -2).flatten(-2)
         place.append(output)
         return output
 

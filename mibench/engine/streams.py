@@ -28,7 +28,7 @@ class LinearStreams:
         schedule: The circuit's plan.
     """
 
-    def __init__(self, model: LanguageModel, base: Base, schedule: Schedule) -> None:
+    def __init__(self, model: LanguageModel, base: Base, schedule: Schedule) -> None:  # noqa: ARG002
         self.batch, self.n_pos, self.d_model = base.embedded.shape
         self.schedule = schedule
         self.buffer = base.embedded.new_empty(len(schedule.live), self.batch * self.n_pos, self.d_model)
@@ -75,7 +75,9 @@ class LinearStreams:
 
     def _sum_before(self, first: int) -> Tensor:
         layers = self.schedule.layers[first : first + LAYERS_AT_ONCE]
-        masks = np.concatenate([part for layer in layers for part in (layer.masks, _mlp_rows(layer.mlp, self.schedule))])
+        masks = np.concatenate(
+            [part for layer in layers for part in (layer.masks, _mlp_rows(layer.mlp, self.schedule))]
+        )
         flat = self.buffer[: self.written].flatten(1)
         sums = _as(masks[:, : self.written], self.buffer) @ flat
         return sums.view(len(masks), *self.buffer.shape[1:])

@@ -79,7 +79,7 @@ def prune(graph: Graph, edges: BoolArray, neurons: BoolArray | None = None) -> C
     """
     kept = edges.copy()
     if neurons is not None:
-        kept &= neurons.any(axis=1)[:, None]
+        kept &= with_neurons(neurons)[:, None]
     while True:
         nodes = connected_nodes(graph, kept)
         smaller = kept & nodes[:, None] & np.append(nodes[graph.destination_node[:-1]], True)[None, :]
@@ -89,6 +89,11 @@ def prune(graph: Graph, edges: BoolArray, neurons: BoolArray | None = None) -> C
     if neurons is not None:
         neurons = neurons & nodes[:, None]
     return Circuit(graph, kept, neurons)
+
+
+def with_neurons(neurons: BoolArray) -> BoolArray:
+    """Which sources keep at least one neuron, bool ``[n_sources]``, from ``[n_sources, d_model]``."""
+    return np.asarray(neurons.any(axis=1), dtype=np.bool_)
 
 
 def connected_nodes(graph: Graph, edges: BoolArray) -> BoolArray:

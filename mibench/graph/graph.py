@@ -160,9 +160,7 @@ class Graph:
             raise UsageError(f"'{name}' is not an edge.", why="An edge is written source->destination.", do="Fix it.")
         row, column = self.source_index(source), self.destination_index(destination)
         if not self.real_mask[row, column]:
-            raise UsageError(
-                f"'{name}' is not an edge.", why=f"{destination} does not read {source}.", do="Remove it."
-            )
+            raise UsageError(f"'{name}' is not an edge.", why=f"{destination} does not read {source}.", do="Remove it.")
         return row, column
 
     def edge_names(self) -> list[str]:

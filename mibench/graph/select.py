@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibench.core.specs import Ranking
-from mibench.graph.circuit import Circuit, prune
+from mibench.graph.circuit import Circuit, prune, with_neurons
 from mibench.graph.graph import BoolArray, Graph
 
 FloatArray = NDArray[np.floating[Any]]
@@ -87,4 +87,4 @@ def circuit_of_nodes(graph: Graph, nodes: BoolArray, *, phantom: bool = False) -
 
 def circuit_of_neurons(graph: Graph, neurons: BoolArray, *, phantom: bool = False) -> Circuit:
     """The pruned circuit of the kept ``neurons``, bool ``[n_sources, d_model]``; a node is in if any of its are."""
-    return prune(graph, node_edges(graph, neurons.any(axis=1), phantom=phantom), neurons)
+    return prune(graph, node_edges(graph, with_neurons(neurons), phantom=phantom), neurons)

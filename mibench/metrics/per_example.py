@@ -35,6 +35,17 @@ class CircuitTables(NamedTuple):
     endpoints: pd.DataFrame
     n_edges_total: int
 
+    @classmethod
+    def stored(cls, table: pd.DataFrame, endpoints: pd.DataFrame) -> CircuitTables:
+        """Tables read back from a store, where the endpoints also carry ``graph_edges``.
+
+        Raises:
+            DataError: The endpoints do not say how many edges the graph has.
+        """
+        if "graph_edges" not in endpoints.columns or endpoints["graph_edges"].nunique() != 1:
+            raise _contradiction("the endpoints do not say how many edges the graph has (graph_edges)")
+        return cls(table, endpoints, int(endpoints["graph_edges"].iloc[0]))
+
 
 @dataclass(frozen=True)
 class RankedExamples:

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from mibench.core.errors import ModelError
 from mibench.core.names import did_you_mean
-from mibench.core.registry import Registry
 from mibench.graph.graph import Graph
+from mibench.models.families import FAMILIES
 from mibench.models.layout import Layout
-
-FAMILIES = Registry("family", "mibench.models.families")
 
 
 @dataclass(frozen=True)
@@ -83,22 +81,27 @@ class Anatomy:
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks, in order."""
+        try:
+            return [self._block(block) for block in self.model.get_submodule(self.layout.blocks)]
+        except AttributeError as error:
+            raise ModelError(
+                f"The modules of this {type(self.model).__name__} are not where its family file says.",
+                why=f"{error}.",
+                do="Use the transformers version of constraints.txt, or correct the family file.",
+            ) from error
+
+    def _block(self, block: nn.Module) -> Block:
         layout = self.layout
-        found = []
-        for block in self.model.get_submodule(layout.blocks):
-            attn = block.get_submodule(layout.attn)
-            found.append(
-                Block(
-                    norm1=block.get_submodule(layout.norm1),
-                    attn=attn,
-                    out=attn.get_submodule(layout.out),
-                    norm2=block.get_submodule(layout.norm2),
-                    mlp=block.get_submodule(layout.mlp),
-                    mlp_end=block.get_submodule(layout.mlp_end),
-                    post_attn=block.get_submodule(layout.post_attn) if layout.post_attn else None,
-                )
-            )
-        return found
+        attn = block.get_submodule(layout.attn)
+        return Block(
+            norm1=block.get_submodule(layout.norm1),
+            attn=attn,
+            out=attn.get_submodule(layout.out),
+            norm2=block.get_submodule(layout.norm2),
+            mlp=block.get_submodule(layout.mlp),
+            mlp_end=block.get_submodule(layout.mlp_end),
+            post_attn=block.get_submodule(layout.post_attn) if layout.post_attn else None,
+        )
 
     @cached_property
     def final_norm(self) -> nn.Module:
@@ -121,18 +124,16 @@ class Anatomy:
 
     def logits(self, normed: Tensor) -> Tensor:
         """Logits ``[..., vocab]`` of final-norm outputs ``[..., d_model]``, soft-capped where the model does so."""
-        logits: Tensor = self.model.get_submodule(self.layout.head)(normed)
+        logits: Tensor = self.model.get_output_embeddings()(normed)
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
-    def norm(self, module: nn.Module) -> Norm:
+    def norm(self, module: Any) -> Norm:
         """The numbers of a norm module."""
         weight, bias = module.weight, getattr(module, "bias", None)
         eps = getattr(module, "eps", None) or getattr(module, "variance_epsilon", None)
         scale = weight.detach() + self.layout.norm_offset
-        return Norm(
-            scale, bias.detach() if bias is not None else None, float(eps or 0.0), self.layout.norm == "layer"
-        )
+        return Norm(scale, bias.detach() if bias is not None else None, float(eps or 0.0), self.layout.norm == "layer")
 
     def projections(self, layer: int) -> tuple[Projection, Projection, Projection]:
         """The q, k and v projections of a layer; k and v have ``n_kv_heads`` heads."""

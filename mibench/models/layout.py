@@ -23,14 +23,13 @@ def nothing(config: Any) -> str | None:  # noqa: ARG001
 class Layout:
     """Module paths of one architecture family in transformers.
 
-    Paths of ``embed``, ``blocks``, ``final_norm``, ``positions`` and ``head`` start at the causal language model,
+    Paths of ``embed``, ``blocks``, ``final_norm`` and ``positions`` start at the causal language model,
     the others at a block; ``qkv`` and ``out`` start at the attention module.
 
     Attributes:
         embed: Token embedding.
         blocks: List of blocks.
         final_norm: Norm before the head.
-        head: Unembedding.
         norm1: Norm before attention.
         attn: Attention module.
         qkv: Its q, k and v projections, or the one fused projection.
@@ -53,7 +52,6 @@ class Layout:
     embed: str
     blocks: str
     final_norm: str
-    head: str
     norm1: str
     attn: str
     qkv: tuple[str, ...]
@@ -76,7 +74,8 @@ def family(**metadata: Any) -> Callable[[Function], Function]:
     """Register a function that returns a ``Layout``.
 
     Args:
-        **metadata: Literals; ``architectures``: names of the transformers classes of the family.
+        **metadata: Literals. ``architectures``: names of the transformers classes of the family; ``attention``:
+            the attention kernel that the family needs, where it is not ``sdpa`` (which leaves out soft caps).
 
     Returns:
         A decorator that leaves the function as it is.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.names import did_you_mean, unknown
-from mibench.core.registry import Registry
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
 from mibench.models.convert import read_manifest
 from mibench.models.digest import CONFIG_FILE, folder_digest, read_config, weight_files
+from mibench.models.families import FAMILIES
 from mibench.models.hub import snapshot
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer, load_tokenizer
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ATTENTION_KERNELS = ("sdpa", "eager")
-FAMILIES = Registry(kind="family", package="mibench.models.families")
-
-_EAGER_FAMILIES = frozenset({"gemma2"})
-"""Families whose softcap the ``sdpa`` kernels leave out."""
 _HUB_REF = re.compile(r"(?P<hub_id>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
 
 
@@ -95,7 +91,7 @@ def load_hf(
     config = read_config(checkpoint.folder)
     _check_config(checkpoint.folder, config)
     family = str(config.get("model_type"))
-    kernel = attention or _default_attention(checkpoint.spec, family)
+    kernel = attention or _default_attention(checkpoint.spec, config)
     model = _load_model(checkpoint.folder, dtype, kernel).to(place)
     return HFModel(
         model=model.eval().requires_grad_(requires_grad=False),
@@ -191,10 +187,13 @@ def _check_config(folder: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _default_attention(spec: ModelSpec | None, family: str) -> str:
+def _default_attention(spec: ModelSpec | None, config: dict[str, Any]) -> str:
     if spec is not None:
         return spec.attention
-    return "eager" if family in _EAGER_FAMILIES else "sdpa"
+    architecture = config["architectures"][0]
+    families = [part.metadata for part in FAMILIES.components.values()]
+    needed = (data.get("attention") for data in families if architecture in data["architectures"])
+    return next(needed, None) or "sdpa"
 
 
 def _device(name: str) -> torch.device:

@@ -71,12 +71,13 @@ def export_pairs(
         digest=pairs_digest(pairs),
         encoded_digest=encoded_digest(encoded),
     )
-    write_pairs(path, _as_pairs(encoded), extras=[_texts(pair) for pair in pairs])
+    write_pairs(path, as_pairs(encoded), extras=[_texts(pair) for pair in pairs])
     atomic_write(Path(path).with_suffix(".meta.json"), json.dumps(asdict(export), indent=2) + "\n")
     return export
 
 
-def _as_pairs(encoded: Sequence[EncodedPair]) -> list[Pair]:
+def as_pairs(encoded: Sequence[EncodedPair]) -> list[Pair]:
+    """Return pairs of token ids that encode to ``encoded``."""
     return [
         Pair(one.id, one.clean, one.counterfactual, _answer(one.correct), _answer(one.incorrect), one.metric)
         for one in encoded

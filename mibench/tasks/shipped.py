@@ -10,8 +10,8 @@ from typing import Any
 from mibench.core.errors import DataError
 from mibench.core.files import read_text
 from mibench.core.hashing import file_digest
+from mibench.core.shipped import shipped_places
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 _MAX_BYTES = 64 * 1024 * 1024
 _REPAIR = "Install mibench again, or restore the file from the repository."
 
@@ -24,7 +24,7 @@ def data_folder(name: str) -> Path:
     Raises:
         DataError: Neither is there.
     """
-    places = [_PACKAGE / "data" / name, _PACKAGE.parent / "data" / name]
+    places = shipped_places("data", name)
     for folder in places:
         if (folder / "digests.json").is_file():
             return folder

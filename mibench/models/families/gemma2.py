@@ -8,7 +8,7 @@ from mibench.models.families.llama import llama
 from mibench.models.layout import Layout, family
 
 
-@family(architectures=("Gemma2ForCausalLM",))
+@family(architectures=("Gemma2ForCausalLM",), attention="eager")
 def gemma2() -> Layout:
     """Layout of Gemma 2 models; heads sit before the attention post-norm, MLP nodes after theirs."""
     return replace(

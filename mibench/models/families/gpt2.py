@@ -18,7 +18,6 @@ def gpt2() -> Layout:
         embed="transformer.wte",
         blocks="transformer.h",
         final_norm="transformer.ln_f",
-        head="lm_head",
         norm1="ln_1",
         attn="attn",
         qkv=("c_attn",),

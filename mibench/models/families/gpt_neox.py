@@ -18,7 +18,6 @@ def gpt_neox() -> Layout:
         embed="gpt_neox.embed_in",
         blocks="gpt_neox.layers",
         final_norm="gpt_neox.final_layer_norm",
-        head="embed_out",
         norm1="input_layernorm",
         attn="attention",
         qkv=("query_key_value",),

@@ -8,7 +8,9 @@ from mibench.models.layout import Layout, family
 
 
 def _unsupported(config: Any) -> str | None:
-    return "tensor-parallel pretraining slices (pretraining_tp > 1)" if getattr(config, "pretraining_tp", 1) > 1 else None
+    return (
+        "tensor-parallel pretraining slices (pretraining_tp > 1)" if getattr(config, "pretraining_tp", 1) > 1 else None
+    )
 
 
 @family(architectures=("LlamaForCausalLM", "MistralForCausalLM"))
@@ -18,7 +20,6 @@ def llama() -> Layout:
         embed="model.embed_tokens",
         blocks="model.layers",
         final_norm="model.norm",
-        head="lm_head",
         norm1="input_layernorm",
         attn="self_attn",
         qkv=("q_proj", "k_proj", "v_proj"),

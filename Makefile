@@ -1,0 +1,55 @@
+# `make demo` and `make test` do all set-up themselves: Python >= 3.11 with pip is all they need.
+PYTHON ?= python3
+VENV ?= .venv
+# Where pip takes torch from. Empty: pip's own index. A CPU build elsewhere:
+#   make demo TORCH_INDEX="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_INDEX ?=
+DEMO_OUT ?= demo-out
+BIN := $(VENV)/bin
+
+.PHONY: help install model demo test test-slow lint site bench clean
+
+help:
+	@echo "make demo       set up, score random, EAP and EAP-IG on SmolLM2 x IOI, write records, page and pictures"
+	@echo "make test       set up, run the tests           make test-slow   also the slow ones"
+	@echo "make lint       style, types, import rules      make bench       cost in plain forward passes"
+	@echo "make site       rebuild leaderboard/ from leaderboard/records"
+
+$(BIN)/.installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -c "import sys; sys.exit('mibench needs Python 3.11 or newer: make PYTHON=python3.11') if sys.version_info < (3, 11) else None"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH_INDEX) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt setuptools
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e ".[gguf,dev]"
+	touch $@
+
+install: $(BIN)/.installed
+
+model: install
+	$(BIN)/mibench models pull smollm2-135m
+
+demo: model
+	$(BIN)/mibench run runs/demo.yaml --out $(DEMO_OUT)/records
+	$(BIN)/mibench leaderboard build $(DEMO_OUT)/records --out $(DEMO_OUT)/leaderboard
+	@echo "Page: $(DEMO_OUT)/leaderboard/index.html   Pictures: $(DEMO_OUT)/leaderboard/curves/"
+
+test: model
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: model
+	$(BIN)/python -m pytest -m "not gpu" --timeout=3600
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+site: install
+	$(BIN)/mibench leaderboard build leaderboard/records --out leaderboard
+
+bench: model
+	$(BIN)/python benchmarks/circuit.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info

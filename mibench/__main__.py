@@ -1,0 +1,7 @@
+"""``python -m mibench``: the command line."""
+
+from __future__ import annotations
+
+from mibench.cli.main import main
+
+main()

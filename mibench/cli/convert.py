@@ -1,0 +1,65 @@
+"""``mibench convert``: circuit scores from one file format to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mibench.cli.report import json_option, plain, print_json
+
+if TYPE_CHECKING:
+    from mibench.artifacts.circuit import CircuitScores
+
+_EXAMPLE = """Example:
+
+\b
+    mibench convert scores.pt scores.safetensors
+    mibench convert circuit.json circuit.safetensors --binary
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--level", type=click.Choice(["edge", "node", "neuron"]), help="Which scores to read.")
+@click.option("--binary", is_flag=True, help="Read the one circuit that the file names, not a ranking.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
+@json_option
+def command(source: str, target: str, level: str | None, **flags: bool) -> None:
+    """Convert circuit scores between .safetensors (native), and MIB's .json and .pt."""
+    from mibench.artifacts.files import convert
+    from mibench.core.specs import Level
+
+    wanted = Level(level) if level else None
+    scores = convert(source, target, level=wanted, binary=flags["binary"], overwrite=flags["overwrite"])
+    if flags["as_json"]:
+        print_json({"source": source, "target": target} | _summary(scores))
+        return
+    click.echo(f"Read {source}: {_words(scores)}.")
+    for kind, count in scores.counters.items():
+        click.echo(f"  {plain(kind)}: {count}")
+    for note in scores.notes:
+        click.echo(f"  {plain(note)}")
+    click.echo(f"Wrote {target}.")
+
+
+def _words(scores: CircuitScores) -> str:
+    kind = "one circuit" if scores.binary else f"{scores.level.value} scores"
+    method = f", method {plain(scores.method)}" if scores.method else ""
+    graph = f"{scores.graph.n_layers} layers of {scores.graph.n_heads} heads"
+    return f"{kind}, {scores.n_scored} items scored, {graph}{method}"
+
+
+def _summary(scores: CircuitScores) -> dict[str, Any]:
+    return {
+        "level": scores.level.value,
+        "binary": scores.binary,
+        "n_scored": scores.n_scored,
+        "n_layers": scores.graph.n_layers,
+        "n_heads": scores.graph.n_heads,
+        "method": scores.method,
+        "digest": scores.digest,
+        "counters": dict(scores.counters),
+        "notes": list(scores.notes),
+    }

@@ -1,0 +1,159 @@
+"""``mibench list``: what there is, without importing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mibench.cli.report import DEFAULT_RECORDS, estimate, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from mibench.core.registry import Component
+    from mibench.models.catalogue import ModelSpec
+    from mibench.records.record import RunRecord
+
+Row = dict[str, Any]
+
+HEADLINES = ("distance_absolute", "cmd", "cpr")
+"""The first of these that a record has speaks for it."""
+
+_EXAMPLE = """Example:
+
+\b
+    mibench list
+    mibench list methods --json
+    mibench list records --records runs/first
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("kind", required=False, metavar="[tasks|models|methods|metrics|records]")
+@click.option("--records", "folder", default=DEFAULT_RECORDS, show_default=True, help="Folder of records.")
+@json_option
+def command(kind: str | None, folder: str, *, as_json: bool) -> None:
+    """List tasks, models, methods and metrics, or the records of a folder."""
+    from mibench.core.names import unknown
+
+    if kind is None:
+        _print_all(as_json=as_json)
+        return
+    if kind not in {*KINDS, "records"}:
+        raise unknown("kind", kind, [*KINDS, "records"])
+    rows = _records(folder) if kind == "records" else KINDS[kind]()
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table([_shown(row) for row in rows])
+    else:
+        click.echo(f"There are no {kind}{' in ' + folder if kind == 'records' else ''} yet.")
+
+
+def _print_all(*, as_json: bool) -> None:
+    found = {kind: rows() for kind, rows in KINDS.items()}
+    if as_json:
+        print_json(found)
+        return
+    for kind, rows in found.items():
+        print_table([{"name": row["name"], "description": row["description"]} for row in rows], kind)
+    click.echo("More of each: mibench list KIND. Records: mibench list records --records DIR.")
+
+
+def _shown(row: Row) -> Row:
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()
+    }
+
+
+def _components(kind: str) -> list[Component]:
+    from mibench.core.registry import Registry
+
+    return list(Registry(kind=kind, package=f"mibench.{kind}s").components.values())
+
+
+def _tasks() -> list[Row]:
+    keys = ("version", "track", "metric", "licence")
+    return [_row(one, keys) | {"notes": one.metadata.get("notes", "")} for one in _components("task")]
+
+
+def _methods() -> list[Row]:
+    rows = []
+    for one in _components("method"):
+        lists = {key: list(one.metadata.get(key, ())) for key in ("levels", "needs")}
+        rows.append(_row(one, ("version", "track")) | lists)
+    return rows
+
+
+def _metrics() -> list[Row]:
+    return [_row(one, ("version", "track")) | {"better": _direction(one)} for one in _components("metric")]
+
+
+def _direction(metric: Component) -> str:
+    better = metric.metadata.get("higher_is_better")
+    return "neither" if better is None else "higher" if better else "lower"
+
+
+def _row(component: Component, keys: tuple[str, ...]) -> Row:
+    values = {key: component.metadata.get(key, "") for key in keys}
+    return {"name": component.name, "description": component.doc} | values
+
+
+def _models() -> list[Row]:
+    from mibench.models.catalogue import CATALOGUE
+
+    return [_model(spec) for spec in CATALOGUE.values()]
+
+
+def _model(spec: ModelSpec) -> Row:
+    licence = f"{spec.licence}, gated" if spec.gated else spec.licence
+    return {
+        "name": spec.name,
+        "description": spec.note or spec.hub_id,
+        "family": spec.family,
+        "params": f"{spec.n_params / 1e6:.0f} M",
+        "layers": spec.n_layers,
+        "heads": spec.n_heads,
+        "licence": licence,
+    }
+
+
+KINDS: dict[str, Callable[[], list[Row]]] = {
+    "tasks": _tasks,
+    "models": _models,
+    "methods": _methods,
+    "metrics": _metrics,
+}
+"""What is listed without reading any record."""
+
+
+def _records(folder: str) -> list[Row]:
+    from mibench.cli.find import open_store
+
+    return [_record(record) for record in open_store(folder).query()]
+
+
+def _record(record: RunRecord) -> Row:
+    cell = record.cell
+    return {
+        "id": cell.id[:12],
+        "task": cell.task.name,
+        "split": cell.task.split,
+        "model": cell.model.name,
+        "method": cell.method.name,
+        "level": cell.level.value if cell.level else "",
+        "status": record.status,
+        "headline": headline(record),
+    }
+
+
+def headline(record: RunRecord) -> str:
+    """Return the one number that speaks for a record, or why there is none."""
+    if record.problem is not None:
+        return record.problem.what
+    names = [name for name in (*HEADLINES, *record.metrics) if name in record.metrics]
+    for name in names:
+        metric = record.metrics[name]
+        if metric.value is not None:
+            return f"{name} {estimate(metric.value, metric.ci_low, metric.ci_high)}"
+    return "-"

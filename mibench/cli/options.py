@@ -1,0 +1,112 @@
+"""Options that several commands share; each is a key of RUN.yaml, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from mibench.core.errors import UsageError
+from mibench.core.specs import Ablation, Convention, Level
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _choice(values: type[Level] | type[Ablation] | type[Convention]) -> click.Choice[str]:
+    return click.Choice([member.value for member in values])
+
+
+_MODEL = [
+    click.option("-m", "--model", multiple=True, help="Catalogue name, folder, or hub/id@revision. Repeats."),
+    click.option("--device", help="Device of torch.  [default: cpu]"),
+    click.option("--dtype", help="float32, float64, bfloat16 or float16.  [default: float32]"),
+    click.option("--attention", help="sdpa or eager.  [default: what the model needs]"),
+    click.option("--batch-size", type=int, help="Pairs a batch; changes only rounding.  [default: 20]"),
+]
+_TASK = [
+    click.option("-t", "--task", multiple=True, help="Registered name or .jsonl pairs file. Repeats."),
+    click.option("--level", type=_choice(Level), help="What is scored.  [default: edge]"),
+    click.option("--limit", type=int, help="Use the first N examples."),
+    click.option(
+        "--train-limit", type=int, help="Show methods the first N training examples.  [default: --limit]"
+    ),
+    click.option("--convention", type=_choice(Convention), help="Whose rules.  [default: mibench]"),
+]
+_SCORE = [
+    click.option("--split", type=click.Choice(["validation", "test", "train"]), help="[default: validation]"),
+    click.option(
+        "--ablation", type=_choice(Ablation), help="What edges outside carry.  [default: counterfactual]"
+    ),
+    click.option(
+        "--against",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        help="Print paired differences from these methods.",
+    ),
+    click.option("--floor-draws", type=int, help="Random rankings that measure the floor.  [default: 5]"),
+    click.option("--only", type=click.Choice(["missing", "failed", "all"]), help="[default: missing]"),
+    click.option("-o", "--out", help="Folder of the records.  [default: mibench-records]"),
+    click.option("--executor", type=click.Choice(["serial"]), help="[default: serial]"),
+]
+_METHOD = [
+    click.option("-x", "--method", multiple=True, help="Name, file.py:function, or 'cmd: …'. Repeats."),
+    click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A parameter. Repeats."),
+    click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]"),
+]
+
+
+def model_options(function: Function) -> Function:
+    """Options that say which model, and how it is loaded."""
+    return _all(_MODEL, function)
+
+
+def task_options(function: Function) -> Function:
+    """Options that say which examples and rules."""
+    return _all(_TASK, function)
+
+
+def score_options(function: Function) -> Function:
+    """Options that say how to score, and where to."""
+    return _all(_SCORE, function)
+
+
+def method_options(function: Function) -> Function:
+    """Options that say which methods."""
+    return _all(_METHOD, function)
+
+
+def _all(options: list[Any], function: Function) -> Function:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _commas(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Keep the options that were given, under the names of run settings."""
+    named = {name.rstrip("_"): value for name, value in options.items()}
+    chosen = {name: value for name, value in named.items() if value is not None and value != ()}
+    chosen = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+    if "set" in chosen:
+        chosen["set"] = parameters(chosen["set"])
+    return chosen
+
+
+def parameters(texts: list[str]) -> dict[str, str]:
+    """Split ``key=value`` texts.
+
+    Raises:
+        UsageError: One has no ``=``, or a key is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or key in found:
+            why = "A key is given twice." if key in found else "A parameter is written key=value."
+            raise UsageError(f"--set {text} cannot be used.", why=why, do="Write --set steps=5.")
+        found[key.strip()] = value.strip()
+    return found

@@ -1,0 +1,41 @@
+"""``mibench score``: artifact files become records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mibench.cli.options import given, model_options, score_options, task_options
+from mibench.cli.report import json_option
+
+_EXAMPLE = """Example:
+
+\b
+    mibench score scores.json --task ioi --model smollm2-135m --split test --out records
+    mibench score a.pt b.safetensors --task ioi --against eap --meta meta.yaml
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@task_options
+@model_options
+@score_options
+@click.option("--meta", help="YAML: method, version, params, seed, selection of the artifacts.")
+@click.option("--binary", is_flag=True, help="Each file is one circuit (in_graph), not a ranking.")
+@json_option
+def command(files: tuple[str, ...], *, meta: str | None, binary: bool, as_json: bool, **options: Any) -> None:
+    """Score artifact files (.safetensors, .json, .pt) on tasks and models, with one model load."""
+    from mibench.cli.outcome import finish
+    from mibench.cli.progress import Show
+    from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, score_files
+    from mibench.runner.settings import run_settings
+
+    settings = run_settings(given(options))
+    known = ArtifactMeta() if meta is None else read_meta(meta)
+    artifacts = [load_artifact(Path(file), known, settings, binary=binary) for file in files]
+    with Show(silent=as_json) as show:
+        report = score_files(artifacts, settings, show)
+    finish(report, settings, as_json=as_json)

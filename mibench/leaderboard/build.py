@@ -1,0 +1,179 @@
+"""Records in, leaderboard out: the same records always give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mibench.core.errors import UsageError
+from mibench.core.files import atomic_write, read_text
+from mibench.leaderboard.page import html_page
+from mibench.leaderboard.rows import collect, make_groups
+from mibench.leaderboard.tables import csv_table, markdown_page
+from mibench.leaderboard.view import MAX_CURVES, GroupView, view
+from mibench.records.store import Store
+
+MANIFEST = "build.json"
+TABLES = ("leaderboard.md", "leaderboard.csv", "index.html")
+_OURS = re.compile(r"leaderboard\.(md|csv)|index\.html|curves/[a-z0-9-]+\.svg")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build gave.
+
+    Attributes:
+        groups: Tables.
+        rows: Rows of all tables.
+        without_numbers: Rows of failed and skipped cells among them.
+        files: Files written, relative to the folder.
+        removed: Files of the build before that this one has no more.
+        warnings: What kept rows from being compared on the same examples.
+    """
+
+    groups: int
+    rows: int
+    without_numbers: int
+    files: tuple[str, ...]
+    removed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def build(records: Path | Sequence[Path], out: Path) -> BuildReport:
+    """Write the tables, the page and the curves of all records to ``out``.
+
+    Everything is made before anything is written. Files that an earlier build wrote and this one does not are
+    removed; a file that no build wrote is never replaced.
+
+    Args:
+        records: Folder of records, or several; of a cell that several hold, the first with numbers counts.
+        out: Folder of the leaderboard.
+
+    Raises:
+        UsageError: There is no such folder of records, or a file is in the way.
+        StoreError: A record is broken, or a file cannot be written.
+    """
+    groups = _views(records)
+    outputs = _render(groups)
+    before = _listed(out)
+    _refuse_foreign(out, outputs, before)
+    # Listed before it is written, so that a build that was killed still knows its files.
+    _write_manifest(out, {*outputs, *before})
+    for name, content in outputs.items():
+        atomic_write(out / name, content)
+    removed = tuple(sorted(before - outputs.keys()))
+    for name in removed:
+        (out / name).unlink(missing_ok=True)
+    _write_manifest(out, set(outputs))
+    return _report(groups, (*sorted(outputs), MANIFEST), removed)
+
+
+def check(records: Path | Sequence[Path], out: Path) -> list[str]:
+    """Return what ``out`` has other than a build of ``records`` would write, one line a file.
+
+    Tables and page are compared byte by byte. Pictures only have to be there: their bytes depend on
+    matplotlib's version.
+
+    Raises:
+        UsageError: There is no such folder of records.
+        StoreError: A record is broken.
+    """
+    outputs = _render(_views(records))
+    missing = [f"{name}: missing" for name in sorted(outputs) if not (out / name).is_file()]
+    differing = [
+        f"{name}: differs from what the records give"
+        for name in TABLES
+        if (out / name).is_file() and (out / name).read_bytes() != outputs[name]
+    ]
+    stale = [
+        f"{name}: no longer made" for name in sorted(_listed(out) - outputs.keys()) if (out / name).is_file()
+    ]
+    return missing + differing + stale
+
+
+def _views(records: Path | Sequence[Path]) -> list[GroupView]:
+    folders = [records] if isinstance(records, Path) else list(records)
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"There is no folder of records at {folder}.",
+                why="The leaderboard is made from records.",
+                do="Give the folder that `mibench run --out` wrote.",
+            )
+    return [view(group) for group in make_groups(collect(map(Store, folders)))]
+
+
+def _render(groups: Sequence[GroupView]) -> dict[str, bytes]:
+    drawings: dict[str, bytes] = {}
+    pictures: dict[str, list[tuple[str, str]]] = {}
+    for each in groups:
+        pictures[each.group.id] = []
+        for ranking, content in _draw(each).items():
+            name = f"curves/{each.group.id}-{ranking}.svg"
+            drawings[name] = content
+            pictures[each.group.id].append((ranking, name))
+    contents = markdown_page(groups), csv_table(groups), html_page(groups, pictures)
+    return dict(zip(TABLES, contents, strict=True)) | drawings
+
+
+def _draw(group: GroupView) -> Mapping[str, bytes]:
+    curves = group.curves
+    if not curves:
+        return {}
+    # matplotlib is slow to import, and a board without curves does not need it.
+    from mibench.plots.curves import faithfulness_svg
+
+    return {
+        ranking: faithfulness_svg(dict(islice(lines.items(), MAX_CURVES)), group.group.title, ranking)
+        for ranking, lines in curves.items()
+    }
+
+
+def _listed(out: Path) -> set[str]:
+    """Return the files that an earlier build says it wrote; names that no build gives are ignored."""
+    path = out / MANIFEST
+    if not path.is_file():
+        return set()
+    try:
+        listed = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        return set()
+    names = listed.get("outputs") if isinstance(listed, dict) else None
+    return {name for name in names or () if isinstance(name, str) and _OURS.fullmatch(name)}
+
+
+def _write_manifest(out: Path, names: set[str]) -> None:
+    text = json.dumps({"made_by": "mibench leaderboard build", "outputs": sorted(names)}, indent=2)
+    atomic_write(out / MANIFEST, f"{text}\n")
+
+
+def _refuse_foreign(out: Path, outputs: Mapping[str, bytes], before: set[str]) -> None:
+    for name, content in outputs.items():
+        path = out / name
+        if name not in before and path.exists() and (not path.is_file() or path.read_bytes() != content):
+            raise UsageError(
+                f"{path} is in the way.",
+                why=f"It is not listed in {out / MANIFEST}, so no build of the leaderboard wrote it.",
+                do="Move it away, or choose another folder with --out.",
+            )
+
+
+def _report(groups: Sequence[GroupView], files: tuple[str, ...], removed: tuple[str, ...]) -> BuildReport:
+    rows = [row for each in groups for row in each.rows]
+    return BuildReport(
+        groups=len(groups),
+        rows=len(rows),
+        without_numbers=sum(row.row.status != "ok" for row in rows),
+        files=files,
+        removed=removed,
+        warnings=tuple(warning for each in groups for warning in each.warnings),
+    )

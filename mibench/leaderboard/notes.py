@@ -1,0 +1,93 @@
+"""What has to be said beside a group's numbers: what was measured, and what limits it."""
+
+from __future__ import annotations
+
+from mibench.core.registry import Registry
+from mibench.core.specs import Convention
+from mibench.leaderboard.rows import Group, Row
+from mibench.leaderboard.text import plain
+from mibench.models.catalogue import CATALOGUE
+
+_TASKS = Registry(kind="task", package="mibench.tasks")
+
+_CONVENTIONS = {
+    Convention.MIB: "Computed by MIB's rules, its mistakes included: not comparable with the default rules.",
+    Convention.SAEBENCH: "Computed by SAEBench's rules: not comparable with the default rules.",
+}
+
+
+def facts(group: Group) -> list[str]:
+    """Return what the rows share, in short: split and examples, level, ablation, convention."""
+    cell = group.cell
+    parts = [cell.track.value, f"{cell.task.split} split, {examples(group)}"]
+    parts += [f"{cell.level.value} level"] if cell.level else []
+    parts += [f"{cell.ablation.value} ablation"] if cell.ablation else []
+    return [plain(part) for part in [*parts, f"{cell.convention.value} convention"]]
+
+
+def examples(group: Group) -> str:
+    """Return how many examples were evaluated, and whether they are only the first of the split."""
+    limit = group.cell.task.limit
+    records = [record for row in group.rows for record in row.records]
+    counts = {record.tables["endpoints"].rows for record in records if "endpoints" in record.tables}
+    counts |= {
+        value.n
+        for record in records
+        for value in record.metrics.values()
+        if value.n is not None and value.ci_source == "examples"
+    }
+    number = max(counts, default=limit)
+    if limit is None or (counts and max(counts) < limit):
+        return f"{'all' if number is None else number} examples"
+    return f"only the first {number} examples"
+
+
+def notes(group: Group) -> list[str]:
+    """Return what to read before comparing: origin of the weights, data that is not held out, rules."""
+    cell = group.cell
+    found = [_about_model(cell.model.name), *_about_task(cell.task.name), _about_split(cell.task.split)]
+    found += [_CONVENTIONS.get(cell.convention, "")]
+    if cell.bos == "as-given":
+        found.append("No beginning-of-text token was added to the prompts.")
+    return [plain(note, 400) for note in found if note]
+
+
+def identity(group: Group) -> str:
+    """Return the versions and digests that fix what was measured."""
+    cell = group.cell
+    return (
+        f"task version {cell.task.version}, examples {plain(cell.task.digest[:12])}, "
+        f"model {plain(cell.model.digest[:12])}"
+    )
+
+
+def row_notes(row: Row) -> list[str]:
+    """Return what has to be said about one row: reused records, and how often it saw the test split."""
+    found = []
+    looks = [record.looks_at_test for record in row.records if record.looks_at_test is not None]
+    if looks and max(looks) > 1:
+        found.append(f"look {max(looks)} at the test split")
+    since = [record.volatile.reused_since for record in row.records if record.volatile.reused_since]
+    if since:
+        found.append(f"reused, from {min(since):%Y-%m-%d}")
+    return found
+
+
+def _about_model(name: str) -> str:
+    if name not in CATALOGUE:
+        return f"{plain(name)} is no model of the catalogue; its digest tells which weights it has."
+    note = CATALOGUE[name].note
+    return f"Weights: {note}." if note else ""
+
+
+def _about_task(name: str) -> list[str]:
+    if name not in _TASKS.components:
+        told = "is not a registered task: a local pairs file is its own train and test split"
+        return [f"{plain(name)} {told}, so these scores are not held out."]
+    return [str(_TASKS.components[name].metadata.get("notes", ""))]
+
+
+def _about_split(split: str) -> str:
+    return (
+        "" if split == "test" else f"These are {plain(split)} scores, which methods may have been tuned on."
+    )

@@ -1,0 +1,113 @@
+"""The tables as CSV, for computing, and as Markdown, for reading beside the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mibench.leaderboard import notes
+from mibench.leaderboard.columns import COSTS
+from mibench.leaderboard.text import markdown, plain, sheet
+from mibench.leaderboard.view import CellView, GroupView, RowView
+
+READING = (
+    "One row is a method; numbers carry 95 % intervals in brackets. ↓: lower is better, ↑: higher is "
+    "better. Rows with the same rank and letter are tied: the interval of their difference from the best "
+    "row of their letter, by paired bootstrap over examples where both have a table, contains 0. "
+    "*Distance* is the strict area between the faithfulness curve and 1; *CMD* and *CPR* are MIB's. "
+    "*Floor* is what a circuit that carries nothing reaches, *ceiling* what a perfectly faithful one "
+    "does; “at floor” means not separable from the floor. Tables of different examples, models, levels, "
+    "ablations or conventions are not comparable."
+)
+
+EMPTY = (
+    "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
+)
+
+
+def csv_table(groups: Sequence[GroupView]) -> bytes:
+    """Return one line a row, every metric of the records in full precision."""
+    import pandas as pd
+
+    names = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
+    records = [_flat(view, row, names) for view in groups for row in view.rows]
+    text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def markdown_page(groups: Sequence[GroupView]) -> bytes:
+    """Return all tables as one Markdown page."""
+    parts = ["# mibench leaderboard", READING if groups else EMPTY, *(_section(view) for view in groups)]
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]:
+    entry = row.row
+    texts = {"method": entry.method, "label": entry.label, "detail": entry.detail, "status": entry.status}
+    texts |= {"seeds": " ".join(map(str, entry.seeds)), "reason": entry.reason}
+    identity = view.group.key | {"group": view.group.id} | texts
+    flat: dict[str, Any] = {
+        name: sheet(plain(value, 400)) if isinstance(value, str) else value
+        for name, value in identity.items()
+    }
+    flat["cells"] = " ".join(record.cell.id for record in entry.records)
+    for metric, rank in row.ranks.items():
+        flat |= {
+            f"rank.{metric}": rank.position,
+            f"tie.{metric}": rank.group,
+            f"why.{metric}": sheet(rank.why),
+        }
+    for name in names:
+        value = entry.metrics.get(name)
+        for part in ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version"):
+            cell = getattr(value, part, None)
+            flat[f"{name}.{part}"] = sheet(plain(cell, 400)) if isinstance(cell, str) else cell
+    return flat | {"at_floor": row.at_floor} | entry.costs
+
+
+def _section(view: GroupView) -> str:
+    import pandas as pd
+
+    lines = [f"## {markdown(view.group.title)}", markdown(" · ".join(view.facts) + ".")]
+    lines += [f"> {markdown(note)}" for note in view.notes]
+    headings = ["rank", "method", *(f"{head.title} {head.arrow}".strip() for head in view.heads)]
+    headings += [column.title for column in COSTS]
+    body = [_cells(row) for row in view.rows]
+    body += [["", f"*{name}*", *values, *([""] * len(COSTS))] for name, values in _references(view)]
+    table = pd.DataFrame(body, columns=headings).to_markdown(index=False, disable_numparse=True)
+    lines += [table, *_reasons(view), f"*{notes.identity(view.group)}*"]
+    return "\n\n".join(lines)
+
+
+def _references(view: GroupView) -> list[tuple[str, list[str]]]:
+    return [
+        ("floor", [head.floor for head in view.heads]),
+        ("ceiling", [head.ceiling for head in view.heads]),
+    ]
+
+
+def _cells(row: RowView) -> list[str]:
+    entry = row.row
+    remarks = [entry.detail, *row.notes]
+    remarks += ["at floor"] if row.at_floor else []
+    remarks += [entry.status] if entry.status != "ok" else []
+    name = f"{markdown(entry.method)} <sub>{markdown(' · '.join(filter(None, remarks)))}</sub>"
+    return [str(row.rank), name, *map(_cell, row.cells), *(cost.text for cost in row.costs)]
+
+
+def _cell(cell: CellView) -> str:
+    rank = f" ({cell.rank})" if cell.rank and not cell.missing else ""
+    return f"{cell.text}{rank} <sub>{cell.interval}</sub>" if cell.interval else cell.text + rank
+
+
+def _reasons(view: GroupView) -> list[str]:
+    """Say why rows have no rank, and numbers no value."""
+    reasons = []
+    for row in view.rows:
+        said = [row.rank.why] if row.rank.position is None else []
+        if row.row.status == "ok":
+            gaps = zip(view.heads, row.cells, strict=True)
+            said += [f"{head.title}: {cell.title}" for head, cell in gaps if cell.missing]
+        if said:
+            reasons.append(f"- {markdown(row.row.label)}: {markdown('; '.join(dict.fromkeys(said)))}")
+    return ["\n".join(reasons)] if reasons else []

@@ -1,0 +1,188 @@
+"""Groups as they are shown: every number a text with its interval, every gap with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mibench.leaderboard import notes
+from mibench.leaderboard.columns import COLUMNS, COSTS, Column
+from mibench.leaderboard.ranking import Rank, Ranker, at_floor, newest_version
+from mibench.leaderboard.rows import Group, Row
+from mibench.leaderboard.text import number, plain
+from mibench.records.record import CurvePoint, MetricValue
+
+MISSING = "—"
+MAX_CURVES = 10
+"""Curves in one picture: those of the best rows."""
+_UNRANKED = Rank(None, why="This track has no headline metric yet.")
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One number: text, interval, rank in its column, and what a reader sees on pointing at it."""
+
+    text: str
+    title: str
+    interval: str = ""
+    rank: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no number."""
+        return self.text == MISSING
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """Heading of a column: title, arrow towards better, what it is, floor and ceiling."""
+
+    title: str
+    arrow: str
+    doc: str
+    floor: str
+    ceiling: str
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One row, with the ranks of its headline columns."""
+
+    row: Row
+    ranks: dict[str, Rank]
+    rank: Rank
+    notes: tuple[str, ...]
+    cells: tuple[CellView, ...]
+    costs: tuple[CellView, ...]
+    at_floor: bool
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """One table, best row first, and rows without a rank last."""
+
+    group: Group
+    columns: tuple[Column, ...]
+    heads: tuple[HeadView, ...]
+    rows: tuple[RowView, ...]
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def curves(self) -> dict[str, dict[str, list[CurvePoint]]]:
+        """Curves by ranking (`signed`, `absolute`), then by row label, best row first."""
+        return {
+            ranking: drawn
+            for ranking in ("signed", "absolute")
+            if (drawn := _drawn(self.rows, f"faithfulness_{ranking}"))
+        }
+
+
+def view(group: Group) -> GroupView:
+    """Rank the rows of a group and put everything into words."""
+    columns = _columns(group)
+    headlines = [column for column in columns if column.headline]
+    ranker = Ranker()
+    ranks = {column.metric: ranker.rank(group.rows, column) for column in headlines}
+    rows = [
+        _row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}) for row in group.rows
+    ]
+    return GroupView(
+        group=group,
+        columns=columns,
+        heads=tuple(_head(column, group.rows) for column in columns),
+        rows=tuple(sorted(rows, key=lambda row: _order(row, headlines))),
+        facts=tuple(notes.facts(group)),
+        notes=tuple(notes.notes(group)),
+        warnings=tuple(f"{group.title}: {warning}" for warning in ranker.warnings),
+    )
+
+
+def _columns(group: Group) -> tuple[Column, ...]:
+    """Return the track's columns that some row has; headlines always."""
+    names = {name for row in group.rows for name in row.metrics}
+    known = tuple(each for each in COLUMNS[group.track] if each.headline or each.metric in names)
+    return known or tuple(Column(name, plain(name, 40)) for name in sorted(names))
+
+
+def _row(row: Row, columns: Sequence[Column], ranks: dict[str, Rank]) -> RowView:
+    headline = columns[0] if columns and columns[0].headline else None
+    value = row.metrics.get(headline.metric) if headline else None
+    sunk = bool(headline and value and at_floor(value, higher_is_better=headline.higher_is_better))
+    return RowView(
+        row=row,
+        ranks=ranks,
+        rank=ranks[headline.metric] if headline else _UNRANKED,
+        notes=tuple(notes.row_notes(row)),
+        cells=tuple(_cell(row, column, ranks.get(column.metric)) for column in columns),
+        costs=tuple(_cost(row.costs[column.name], index) for index, column in enumerate(COSTS)),
+        at_floor=sunk,
+    )
+
+
+def _order(row: RowView, headlines: Sequence[Column]) -> tuple[bool, int, float, bool, str]:
+    """Ranked rows by rank, then value; then rows with numbers, then those without."""
+    position = row.rank.position
+    value = row.row.metrics[headlines[0].metric].value if headlines and position else None
+    signed = 0.0 if value is None else -value if headlines[0].higher_is_better else value
+    return position is None, position or 0, signed, row.row.status != "ok", row.row.label
+
+
+def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
+    value = row.metrics.get(column.metric)
+    if value is None:
+        return CellView(MISSING, row.reason or f"{column.metric} was not measured")
+    if value.value is None:
+        return CellView(MISSING, plain(value.reason or "", 400))
+    low, high = value.ci_low, value.ci_high
+    interval = "" if low is None or high is None else _span(low, high, column.digits)
+    place = f"rank {rank}: {rank.why}" if rank else ""
+    title = "; ".join(filter(None, (_interval_title(value), place)))
+    return CellView(
+        number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else ""
+    )
+
+
+def _span(low: float, high: float, digits: int) -> str:
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def _interval_title(value: MetricValue) -> str:
+    if value.ci_source is None:
+        return f"no interval: {value.ci_reason or 'none was recorded'}"
+    size = "" if value.n is None else f", n = {value.n}"
+    return f"95 % interval over {value.ci_source}{size}"
+
+
+def _cost(amount: float | None, index: int) -> CellView:
+    if amount is None:
+        return CellView(MISSING, "not recorded")
+    return CellView(COSTS[index].show(amount), COSTS[index].doc)
+
+
+def _head(column: Column, rows: Sequence[Row]) -> HeadView:
+    version = newest_version(rows, column.metric)
+    values = [row.metrics[column.metric] for row in rows if column.metric in row.metrics]
+    values = [value for value in values if value.version == version]
+    higher = column.higher_is_better
+    return HeadView(
+        title=column.title,
+        arrow="" if higher is None else "↑" if higher else "↓",
+        doc=plain(column.doc, 200),
+        floor=_reference([value.floor for value in values], column.digits),
+        ceiling=_reference([value.ceiling for value in values], column.digits),
+    )
+
+
+def _reference(values: Sequence[float | None], digits: int) -> str:
+    shown = sorted({value for value in values if value is not None})
+    if not shown:
+        return MISSING
+    ends = [number(value, digits) for value in (shown[0], shown[-1])]
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+def _drawn(rows: Sequence[RowView], name: str) -> dict[str, list[CurvePoint]]:
+    curves = {row.row.label: row.row.curves.get(name, []) for row in rows}
+    return {label: points for label, points in curves.items() if any(p.value is not None for p in points)}

@@ -1,0 +1,103 @@
+"""What a method is, how one registers itself, and how its parameters are checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from mibench.core.errors import UsageError
+from mibench.core.names import unknown
+from mibench.core.registry import Registry
+
+METHODS = Registry("method", "mibench.methods")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A function of a view that returns an artifact.
+
+    Attributes:
+        function: Takes the view, then parameters by keyword.
+        name: What users write.
+        track: What kind of artifact it hands in.
+        version: Raised when its artifacts change.
+        needs: Of ``train`` (sees training examples), ``gradients``, ``randomness`` (draws from the seed).
+        levels: What it can score.
+        code_digest: Digest of the user's own modules; None for a built-in method.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    track: str = "circuit"
+    version: int = 1
+    needs: tuple[str, ...] = ("train", "gradients", "randomness")
+    levels: tuple[str, ...] = ("edge", "node", "neuron")
+    code_digest: str | None = None
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters of the method, those not given at their defaults, converted to their types.
+
+        Args:
+            given: Values by name; texts are converted.
+
+        Raises:
+            UsageError: An unknown name, a value of the wrong type, or one that is missing.
+        """
+        known = self.known
+        for name in given:
+            if name not in known:
+                raise unknown(f"parameter of {self.name}", name, known)
+        hints = get_type_hints(self.function)
+        values = {}
+        for name, parameter in known.items():
+            value = given.get(name, parameter.default)
+            if value is inspect.Parameter.empty:
+                raise UsageError(
+                    f"{self.name} needs '{name}'.", why="It has no default.", do=f"--set {name}=…"
+                )
+            values[name] = self._converted(name, value, hints.get(name, Any))
+        return values
+
+    @property
+    def known(self) -> dict[str, inspect.Parameter]:
+        """Its parameters by name, the view left out."""
+        found = list(inspect.signature(self.function).parameters.values())[1:]
+        return {one.name: one for one in found if one.kind is not inspect.Parameter.VAR_KEYWORD}
+
+    def _converted(self, name: str, value: Any, kind: Any) -> Any:
+        try:
+            return TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            raise UsageError(
+                f"{self.name} cannot take {name}={value!r}.",
+                why=error.errors()[0]["msg"],
+                do=f"Give a value of type {getattr(kind, '__name__', kind)}.",
+            ) from error
+
+
+def method(
+    *,
+    track: str,
+    name: str,
+    version: int,
+    needs: tuple[str, ...] = ("train", "gradients"),
+    levels: tuple[str, ...] = ("edge",),
+) -> Callable[[Callable[..., Any]], Method]:
+    """Register the decorated function as a method; arguments are literals, since the registry parses them.
+
+    Args:
+        track: What kind of artifact it hands in.
+        name: What users write.
+        version: Raised when its artifacts change.
+        needs: Of ``train``, ``gradients``, ``randomness``.
+        levels: What it can score.
+    """
+
+    def register(function: Callable[..., Any]) -> Method:
+        return Method(function, name, track, version, needs, levels)
+
+    return register

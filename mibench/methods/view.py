@@ -1,0 +1,92 @@
+"""What a circuit method sees: the model, the training and validation examples, and the engine's verbs.
+
+It never sees the test split, nor how it is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibench.artifacts.circuit import CircuitScores
+from mibench.core.specs import Ablation, Level
+from mibench.engine.attribute import Attribution, attribute_edges
+from mibench.engine.base import Constants, constants_for
+from mibench.engine.evaluate import Evaluation, Outcome, evaluate
+from mibench.engine.meter import NoCounter, PassCounter, Progress, no_progress
+from mibench.engine.model import LanguageModel
+from mibench.graph.circuit import Circuit
+from mibench.graph.graph import Graph
+from mibench.tasks.encode import EncodedPair
+
+PostNorm = Literal["linearised", "ignored"]
+
+
+@dataclass(frozen=True)
+class CircuitView:
+    """A method's window on one cell.
+
+    Attributes:
+        model: The model, with its parts and graph.
+        train: Examples to discover with.
+        validation: Examples to choose parameters with.
+        level: What is to be scored.
+        seed: Seed of the cell; ``generator`` draws from it.
+        batch_size: Pairs a batch.
+        counter: Counts passes; the verbs do it by themselves.
+        progress: Shows how far the work has come.
+    """
+
+    model: LanguageModel
+    train: Sequence[EncodedPair]
+    validation: Sequence[EncodedPair]
+    level: Level = Level.EDGE
+    seed: int = 0
+    batch_size: int = 20
+    counter: PassCounter = field(default_factory=NoCounter)
+    progress: Progress = no_progress
+
+    @property
+    def graph(self) -> Graph:
+        """The model's graph."""
+        return self.model.graph
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """A new generator from the cell's seed."""
+        return np.random.default_rng(self.seed)
+
+    def attribute(
+        self,
+        alphas: Sequence[float] = (1.0,),
+        ablation: Ablation = Ablation.COUNTERFACTUAL,
+        post_norm: PostNorm = "linearised",
+    ) -> NDArray[np.float64]:
+        """Attribution scores of every edge from the training examples, ``[n_sources, n_destinations]``.
+
+        Args:
+            alphas: Where gradients are taken, from ablated (0) to clean (1) token embeddings; they are averaged.
+            ablation: What edges are compared with.
+            post_norm: See ``engine.attribute.Attribution``.
+        """
+        options = Attribution(tuple(alphas), self.constants(ablation), post_norm, self.batch_size)
+        return attribute_edges(self.model, self.train, options, self.counter, self.progress)
+
+    def constants(self, ablation: Ablation) -> Constants | None:
+        """The constants of an ablation, from the training examples; None for the counterfactual one."""
+        if ablation in {Ablation.MEAN, Ablation.MEAN_POSITIONAL}:
+            self.counter.forward(len(self.train))
+        return constants_for(self.model, ablation, self.train, self.batch_size)
+
+    def evaluate(self, circuits: Sequence[Circuit], ablation: Ablation = Ablation.COUNTERFACTUAL) -> Outcome:
+        """Metrics of circuits on the validation examples."""
+        options = Evaluation(self.constants(ablation), self.batch_size)
+        return evaluate(self.model, self.validation, circuits, options, self.counter, self.progress)
+
+    def scores(self, values: NDArray[Any], **meta: Any) -> CircuitScores:
+        """Make an artifact of ``values``, shaped for the cell's level; ``meta`` is kept with it."""
+        return CircuitScores(self.graph, self.level, values, d_model=self.model.anatomy.d_model, meta=meta)

@@ -1,0 +1,70 @@
+"""Run one method and hand back its artifact, without scoring it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.files import FORMATS
+from mibench.core.errors import UsageError
+from mibench.records.record import Cost
+from mibench.runner.cell_run import CellRun, artifact_of
+from mibench.runner.cells import cell_of
+from mibench.runner.execute import Benches
+from mibench.runner.meter import Meter
+from mibench.runner.observe import Observer
+from mibench.runner.plan import plan
+from mibench.runner.settings import RunSettings
+
+
+def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[CircuitScores, Cost]:
+    """Run the one method of ``settings`` on its one task and model.
+
+    Args:
+        settings: One task, one model, one method.
+        seed: Seed, for a method that draws.
+        observer: Told of every stage.
+
+    Returns:
+        The artifact, with the method's name and parameters, and what it took.
+
+    Raises:
+        UsageError: The settings name something that does not exist.
+        MibenchError: The model, the data or the method fails.
+    """
+    settings = settings.model_copy(
+        update={"floor_draws": 0, "split": "train", "limit": settings.train_examples}
+    )
+    job = plan(settings)[0]
+    if job.seed is not None:
+        job = replace(job, seed=seed)
+    observer.job(job.label, 1, 1)
+    bench = Benches(settings).get(job.model)
+    work = CellRun(cell_of(job, bench, settings), job, bench, settings, observer)
+    with Meter() as meter:
+        scores = artifact_of(work, meter)
+    return replace(scores, method=job.method.name, params=job.params), meter.cost()
+
+
+def check_output(path: Path | str, *, overwrite: bool) -> None:
+    """Check where an artifact is to go before anything is computed.
+
+    Raises:
+        UsageError: The suffix is of no known format, a file is there, or its folder is none.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"{target} cannot be written.",
+            why=f"The suffix '{target.suffix}' says no known format.",
+            do=f"Use {', '.join(FORMATS)}.",
+        )
+    if target.exists() and not overwrite:
+        raise UsageError(
+            f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite."
+        )
+    if target.parent.exists() and not target.parent.is_dir():
+        raise UsageError(
+            f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder."
+        )

@@ -1,0 +1,131 @@
+"""Score artifact files: each becomes a cell, with one model load for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.files import load_scores
+from mibench.core.errors import DataError, MibenchError
+from mibench.core.files import read_text
+from mibench.core.specs import MethodRef
+from mibench.methods.method import Method
+from mibench.methods.view import CircuitView
+from mibench.records.store import Store
+from mibench.runner.cell_run import CellRun
+from mibench.runner.cells import cell_with, training
+from mibench.runner.execute import Benches, Report, run, run_or_reuse
+from mibench.runner.observe import Observer
+from mibench.runner.plan import Job
+from mibench.runner.settings import RunSettings
+
+MAX_META_BYTES = 1024 * 1024
+
+
+class ArtifactMeta(BaseModel):
+    """What a meta.yaml says of an artifact; what it leaves out stays unknown."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    method: str | None = None
+    """Name of the method; else the file's own word, else the file's name."""
+    version: int | None = None
+    """Version of the method."""
+    params: dict[str, Any] = {}
+    """Its parameters."""
+    seed: int | None = None
+    """Its seed."""
+    selection: str | None = None
+    """How circuits are chosen from the scores; else the file's own word."""
+
+
+def read_meta(path: Path | str) -> ArtifactMeta:
+    """Read a meta.yaml.
+
+    Raises:
+        UsageError: There is no such file.
+        DataError: It is not YAML, or says something that it cannot say.
+    """
+    try:
+        return ArtifactMeta.model_validate(yaml.safe_load(read_text(path, max_bytes=MAX_META_BYTES)) or {})
+    except (yaml.YAMLError, ValidationError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
+        keys = ", ".join(ArtifactMeta.model_fields)
+        raise DataError(f"{path} cannot be used.", why=why, do=f"Its keys are {keys}.") from error
+
+
+def load_artifact(
+    path: Path, meta: ArtifactMeta, settings: RunSettings, *, binary: bool
+) -> tuple[CircuitScores, MethodRef]:
+    """Read an artifact and say whose it is.
+
+    Raises:
+        UsageError: No such file, or a suffix of no known format.
+        ArtifactError: The file cannot be used.
+    """
+    scores = load_scores(path, level=settings.level, binary=binary)
+    if meta.selection is not None:
+        scores = replace(scores, selection=meta.selection)
+    reference = MethodRef(
+        name=meta.method or scores.method or path.stem,
+        version=meta.version,
+        params=meta.params or dict(scores.params),
+        seed=meta.seed,
+        artifact_digest=scores.digest,
+    )
+    return scores, reference
+
+
+def score_files(
+    files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunSettings, observer: Observer
+) -> Report:
+    """Score artifacts on every task and model of ``settings``, after the floor and what they are compared with.
+
+    Raises:
+        UsageError: The settings name something that does not exist.
+        StoreError: Records cannot be read or written.
+    """
+    benches, store = Benches(settings), Store(settings.out)
+    report = run(settings, observer, benches)
+    for model in settings.model:
+        for task in settings.task:
+            for scores, reference in files:
+                job = Job(task, model, _handed_in(reference), reference.params, reference.seed)
+                observer.job(job.label, len(report.jobs) + 1, len(report.jobs) + 1)
+                try:
+                    work = _prepare(job, benches, settings, observer, (scores, reference))
+                except MibenchError as error:
+                    report.problems.append((job, error))
+                else:
+                    run_or_reuse(work, store, report)
+    return report
+
+
+def _prepare(
+    job: Job,
+    benches: Benches,
+    settings: RunSettings,
+    observer: Observer,
+    file: tuple[CircuitScores, MethodRef],
+) -> CellRun:
+    bench = benches.get(job.model)
+    scores, reference = file
+    scores.check_model(bench.model.graph, bench.model.anatomy.d_model)
+    train = training(job, bench, settings)
+    cell = cell_with(reference, job.task, bench, settings, train=train)
+    return CellRun(cell, job, bench, settings, observer, handed_in=scores)
+
+
+def _handed_in(reference: MethodRef) -> Method:
+    """A method that stands for an artifact: it sees no data."""
+
+    def absent(view: CircuitView) -> CircuitScores:  # noqa: ARG001
+        raise AssertionError
+
+    return Method(absent, name=reference.name, needs=())

@@ -1,0 +1,117 @@
+"""From settings to jobs: which method, with which parameters and seed, on which task and model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mibench.core.errors import UsageError
+from mibench.core.names import did_you_mean
+from mibench.core.specs import Convention
+from mibench.methods.method import Method
+from mibench.runner.settings import RunSettings
+from mibench.runner.sources import find_method
+
+FLOOR = "random"
+"""The method whose draws measure the floor."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell to be, before model and data are loaded.
+
+    Attributes:
+        task: Reference of the task.
+        model: Reference of the model.
+        method: The method.
+        params: All its parameters.
+        seed: None: the method draws nothing.
+        floor: The job is there to measure the floor.
+    """
+
+    task: str
+    model: str
+    method: Method
+    params: Mapping[str, Any]
+    seed: int | None
+    floor: bool = False
+
+    @property
+    def label(self) -> str:
+        """A short name for people."""
+        seed = "" if self.seed is None else f" seed {self.seed}"
+        return f"{self.method.name}{seed} · {self.task} · {self.model}"
+
+
+def plan(settings: RunSettings) -> list[Job]:
+    """List the jobs of a run: the floor's first, then tasks × models × methods × seeds.
+
+    Raises:
+        UsageError: Unknown methods or parameters, or a level that a method cannot score.
+    """
+    methods = [find_method(ref) for ref in settings.methods]
+    for method in methods:
+        _check_level(method, settings)
+    given = _by_method(settings.set, methods)
+    kinds = [
+        (method, _params(method, values, settings.convention), seed)
+        for method, values in zip(methods, given, strict=True)
+        for seed in _seeds(method, settings.seeds)
+    ]
+    kinds = [*_floor(settings), *kinds]
+    jobs: dict[tuple[Any, ...], Job] = {}
+    for model in settings.model:
+        for task in settings.task:
+            for method, params, seed in kinds:
+                key = (model, task, method.name, repr(sorted(params.items())), seed)
+                jobs.setdefault(key, Job(task, model, method, params, seed, floor=method.name == FLOOR))
+    asked = {method.name for method in methods}
+    return [replace(job, floor=job.floor and FLOOR not in asked) for job in jobs.values()]
+
+
+def _floor(settings: RunSettings) -> list[tuple[Method, dict[str, Any], int | None]]:
+    return [(find_method(FLOOR), {}, seed) for seed in range(settings.floor_draws)]
+
+
+def _seeds(method: Method, n: int) -> list[int | None]:
+    return list(range(n)) if "randomness" in method.needs else [None]
+
+
+def _params(method: Method, given: Mapping[str, Any], convention: Convention) -> dict[str, Any]:
+    values = method.parameters(given)
+    if convention is Convention.MIB and "variant" in values and "variant" not in given:
+        values = method.parameters({**given, "variant": "mib"})
+    return values
+
+
+def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict[str, Any]]:
+    """Give each method the parameters that it has; ``name.key`` is for one method."""
+    found: list[dict[str, Any]] = [{} for _ in methods]
+    known = [list(method.known) for method in methods]
+    for key, value in given.items():
+        owner, _, name = key.rpartition(".")
+        takers = [
+            place
+            for place, method in enumerate(methods)
+            if name in known[place] and owner in {"", method.name}
+        ]
+        if not takers:
+            names = sorted({word for words in known for word in words})
+            raise UsageError(
+                f"No method here has the parameter '{key}'.",
+                why="None of the methods of this run takes it.",
+                do=did_you_mean(name, names) if names else "Leave it out.",
+            )
+        for place in takers:
+            found[place][name] = value
+    return found
+
+
+def _check_level(method: Method, settings: RunSettings) -> None:
+    if settings.level not in method.levels:
+        raise UsageError(
+            f"{method.name} does not score {settings.level}s.",
+            why=f"It scores {', '.join(method.levels)}.",
+            do=f"Use --level {method.levels[0]}, or another method.",
+        )

@@ -1,0 +1,160 @@
+"""Where a method comes from: the registry, a user's Python file, or a command in another environment."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import mibench
+from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.files import FORMATS, load_scores
+from mibench.core.errors import MethodError, UsageError
+from mibench.core.files import existing_file
+from mibench.core.hashing import digest
+from mibench.core.names import did_you_mean
+from mibench.methods.method import METHODS, Method
+from mibench.methods.view import CircuitView
+from mibench.tasks.export import as_pairs
+from mibench.tasks.pairs import write_pairs
+
+COMMAND = "cmd:"
+
+
+def find_method(ref: str) -> Method:
+    """Return the method that ``ref`` names.
+
+    Args:
+        ref: A registered name, ``path/to/file.py:function``, or ``cmd: command with {pairs} and {out}``.
+
+    Raises:
+        UsageError: Nothing of that name, no such file or function, or a command without its places.
+        MethodError: The file cannot be imported.
+    """
+    if ref.startswith(COMMAND):
+        return _command(ref.removeprefix(COMMAND).strip())
+    if ref in METHODS.components:
+        found = METHODS.load(ref)
+        return found if isinstance(found, Method) else Method(found, name=ref)
+    path, colon, name = ref.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(existing_file(path), name)
+    raise UsageError(
+        f"Unknown method '{ref}'.",
+        why="It is no registered method, no path/to/file.py:function, and no 'cmd: …'.",
+        do=did_you_mean(ref, METHODS.names()),
+    )
+
+
+def _from_file(path: Path, name: str) -> Method:
+    module = _import(path)
+    found = getattr(module, name, None)
+    if found is None:
+        public = [
+            word for word, value in vars(module).items() if callable(value) and not word.startswith("_")
+        ]
+        raise UsageError(
+            f"{path} has no function '{name}'.", why="It is not defined there.", do=did_you_mean(name, public)
+        )
+    method = found if isinstance(found, Method) else Method(found, name=name.replace("_", "-"))
+    return replace(method, code_digest=_loaded_code())
+
+
+def _import(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"mibench_user_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise MethodError(
+            f"{path} cannot be imported.", why="It is not a Python file.", do="Give a .py file."
+        )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise MethodError(
+            f"{path} cannot be imported.", why=f"{type(error).__name__}: {error}", do="Fix the file."
+        ) from error
+    return module
+
+
+def _loaded_code() -> str:
+    """Digest of every loaded module that is the user's own: not installed, not Python's, not mibench's."""
+    paths = sysconfig.get_paths()
+    installed = tuple(
+        str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib")
+    )
+    ours = str(Path(mibench.__file__).resolve().parent)
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not file or not file.endswith(".py") or name == "__main__":
+            continue
+        place = Path(file).resolve()
+        if not str(place).startswith((*installed, ours)) and place.is_file():
+            found[name] = hashlib.sha256(place.read_bytes()).hexdigest()
+    return digest(found)
+
+
+def _command(text: str) -> Method:
+    missing = [place for place in ("{pairs}", "{out}") if place not in text]
+    if missing:
+        raise UsageError(
+            f"The command '{text}' cannot be a method.",
+            why=f"It lacks {' and '.join(missing)}.",
+            do="Write cmd: python my.py {pairs} {out}; it reads the pairs file and writes scores to {out}.",
+        )
+    words = shlex.split(text)
+    files = [Path(word) for word in words if Path(word).is_file()]
+    code = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    name = next((file.stem for file in files), Path(words[0]).name)
+
+    def run(view: CircuitView) -> CircuitScores:
+        """Run the command on the exported training pairs."""
+        return _run_command(words, view)
+
+    return Method(run, name=f"cmd-{name}", needs=("train", "randomness"), code_digest=digest([text, code]))
+
+
+def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
+    with tempfile.TemporaryDirectory(prefix="mibench-") as folder:
+        pairs, out = Path(folder) / "train.jsonl", Path(folder) / "scores.json"
+        write_pairs(pairs, as_pairs(view.train))
+        places = {
+            "{pairs}": str(pairs),
+            "{out}": str(out),
+            "{model}": str(view.model.hf.config._name_or_path),  # noqa: SLF001
+            "{seed}": str(view.seed),
+        }
+        filled = [_fill(word, places) for word in words]
+        try:
+            done = subprocess.run(filled, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise MethodError(
+                f"The command '{words[0]}' cannot be started.", why=str(error), do="Check its path."
+            ) from error
+        written = [out.with_suffix(suffix) for suffix in FORMATS if out.with_suffix(suffix).is_file()]
+        if done.returncode or not written:
+            last = (done.stderr or done.stdout).strip().splitlines()[-3:]
+            why = f"Exit status {done.returncode}" + (
+                f": {' / '.join(last)}" if last else "; it wrote no scores."
+            )
+            raise MethodError(
+                f"The command '{words[0]} …' failed.", why=why, do="Run it by hand on a pairs file."
+            )
+        return load_scores(written[0])
+
+
+def _fill(word: str, places: dict[str, str]) -> str:
+    for place, value in places.items():
+        word = word.replace(place, value)
+    return word

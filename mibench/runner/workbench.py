@@ -1,0 +1,95 @@
+"""One loaded model with the examples that cells ask for, each loaded and encoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mibench.core.specs import Bos, ModelRef, TaskRef
+from mibench.engine.model import LanguageModel
+from mibench.engine.selfcheck import self_check
+from mibench.models.load import HFModel, load_hf
+from mibench.tasks.encode import EncodedPair, bos_policy, encode
+from mibench.tasks.load import load_task
+from mibench.tasks.task import Task, pairs_digest
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded examples of one split.
+
+    Attributes:
+        pairs: In order.
+        digest: Digest of the pairs before encoding.
+        bos: How BOS was treated.
+    """
+
+    pairs: tuple[EncodedPair, ...]
+    digest: str
+    bos: Bos
+
+
+class Workbench:
+    """A checked model and the examples encoded for it.
+
+    Args:
+        hf: A loaded model; it is checked by running it through the engine.
+
+    Raises:
+        ModelError: The engine does not reproduce the model.
+    """
+
+    def __init__(self, hf: HFModel) -> None:
+        self.hf = hf
+        self.model = LanguageModel(hf.model)
+        self_check(self.model)
+        self._tasks: dict[str, Task] = {}
+        self._examples: dict[tuple[str, str, int | None], Examples] = {}
+
+    @classmethod
+    def load(cls, ref: str, *, dtype: str, device: str, attention: str | None) -> Workbench:
+        """Load a model and check it.
+
+        Raises:
+            UsageError: Unknown model, dtype, device or attention kernel.
+            ModelError: It cannot be loaded, or fails the check.
+        """
+        return cls(load_hf(ref, dtype=dtype, device=device, attention=attention))
+
+    @property
+    def model_ref(self) -> ModelRef:
+        """The model, as cells name it."""
+        hf = self.hf
+        return ModelRef(name=hf.name, digest=hf.digest, dtype=hf.dtype, attention=hf.attention)
+
+    def task(self, ref: str) -> Task:
+        """The task ``ref``, loaded once."""
+        if ref not in self._tasks:
+            self._tasks[ref] = load_task(ref)
+        return self._tasks[ref]
+
+    def examples(self, ref: str, split: str, limit: int | None) -> Examples:
+        """Examples of a split, encoded once.
+
+        Raises:
+            UsageError: Unknown task or split, or text without a tokenizer.
+            DataError: The examples cannot be used with this model.
+        """
+        key = (ref, split, limit)
+        if key not in self._examples:
+            pairs = self.task(ref).pairs(split, limit, self.hf.tokenizer)
+            encoded = encode(pairs, self.hf.tokenizer, self.hf.vocab_size)
+            self._examples[key] = Examples(tuple(encoded), pairs_digest(pairs), bos_policy(pairs))
+        return self._examples[key]
+
+    def task_ref(self, ref: str, split: str, limit: int | None, train: Examples | None) -> TaskRef:
+        """The task, as cells name it; ``train``: what the method sees, if it sees any."""
+        task, examples = self.task(ref), self.examples(ref, split, limit)
+        return TaskRef(
+            name=task.name,
+            version=task.version,
+            split=split,
+            limit=len(examples.pairs),
+            digest=examples.digest,
+            train_limit=None if train is None else len(train.pairs),
+            train_digest=None if train is None else train.digest,
+        )

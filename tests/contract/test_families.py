@@ -1,0 +1,78 @@
+"""Every registered family: a short file, architectures that exist, and an engine that reproduces its models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.insert(0, TESTS)
+
+from tiny_models import MAKERS, tiny_model  # noqa: E402
+
+import mibench.models.families  # noqa: E402
+from mibench.core.errors import ModelError  # noqa: E402
+from mibench.engine.model import LanguageModel  # noqa: E402
+from mibench.engine.selfcheck import self_check  # noqa: E402
+from mibench.models.anatomy import FAMILIES  # noqa: E402
+from mibench.models.layout import Layout  # noqa: E402
+
+FOLDER = Path(mibench.models.families.__file__).parent
+ARCHITECTURES = {
+    architecture: name
+    for name, component in FAMILIES.components.items()
+    for architecture in component.metadata["architectures"]
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", FAMILIES.names())
+def test_a_family_is_a_short_file_and_a_layout(name: str) -> None:
+    assert len((FOLDER / f"{name.replace('-', '_')}.py").read_text().splitlines()) <= 60
+    assert isinstance(FAMILIES.load(name)(), Layout)
+    assert FAMILIES.get(name).doc
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_architecture_exists_in_transformers(architecture: str) -> None:
+    assert issubclass(getattr(transformers, architecture), transformers.PreTrainedModel)
+
+
+def test_an_architecture_belongs_to_one_family() -> None:
+    declared = [name for part in FAMILIES.components.values() for name in part.metadata["architectures"]]
+    assert len(declared) == len(set(declared))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_random_models_of_an_architecture_pass_the_self_check(architecture: str, dtype: torch.dtype) -> None:
+    models = [model for name in MAKERS if type(model := tiny_model(name, dtype)).__name__ == architecture]
+    assert models, f"tests/tiny_models.py has no {architecture}"
+    for model in models:
+        self_check(LanguageModel(model))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "feature"),
+    [("gpt2", {"add_cross_attention": True}, "cross-attention"), ("llama", {"pretraining_tp": 2}, "pretraining_tp")],
+)
+def test_a_feature_that_an_adapter_lacks_is_refused(name: str, changes: dict, feature: str) -> None:
+    with pytest.raises(ModelError, match=feature):
+        LanguageModel(tiny_model(name, **changes))
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    config = transformers.OPTConfig(
+        vocab_size=11, hidden_size=8, ffn_dim=8, num_hidden_layers=1, num_attention_heads=2, word_embed_proj_dim=8
+    )
+    with pytest.raises(ModelError, match="no adapter for OPTForCausalLM"):
+        LanguageModel(transformers.OPTForCausalLM(config))
