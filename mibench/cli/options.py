@@ -13,7 +13,7 @@ from mibench.core.specs import Ablation, Convention, Level
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _choice(values: type[Level] | type[Ablation] | type[Convention]) -> click.Choice[str]:
+def _choice(values: type[Level | Ablation | Convention]) -> click.Choice[str]:
     return click.Choice([member.value for member in values])
 
 

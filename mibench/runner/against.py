@@ -30,9 +30,7 @@ class Comparison:
     differences: dict[str, MetricDifference]
 
 
-def comparisons(
-    jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], store: Store
-) -> list[Comparison]:
+def comparisons(jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], store: Store) -> list[Comparison]:
     """Compare every method with each of ``against`` on the same task and model.
 
     Args:

@@ -76,7 +76,9 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
         return store.write(record)
     scores, tables = outcome
     metrics, curves = circuit_metrics(*tables)
-    metrics = with_floors(metrics, _floors(work.cell, store))
+    # Random rankings are the floor, so they have none themselves.
+    is_floor = work.cell.method.name == FLOOR
+    metrics = with_floors(metrics, dict.fromkeys(metrics) if is_floor else _floors(work.cell, store))
     record = record.model_copy(update={"metrics": metrics, "curves": curves})
     with tempfile.TemporaryDirectory(prefix="mibench-") as folder:
         artifact = Path(folder) / "scores.safetensors"
@@ -121,9 +123,7 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
     view = CircuitView(
         model=bench.model,
         train=bench.examples(job.task, "train", settings.train_examples).pairs if sees_train else (),
-        validation=bench.examples(job.task, "validation", settings.train_examples).pairs
-        if sees_train
-        else (),
+        validation=bench.examples(job.task, "validation", settings.train_examples).pairs if sees_train else (),
         level=settings.level,
         seed=job.seed or 0,
         batch_size=settings.batch_size,
@@ -159,8 +159,6 @@ def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:
 
 def _floors(own: Cell, store: Store) -> dict[str, float]:
     """Floors from the random cells of this store that differ from ``own`` in the method only."""
-    if own.method.name == FLOOR:
-        return {}
     records = (record for record in store.query() if record.cell.method.name == FLOOR)
     return floors_of([record for record in records if _ground(record.cell) == _ground(own)])
 
@@ -181,8 +179,7 @@ def _looks_at_test(work: CellRun, store: Store) -> int | None:
     same = (
         cell
         for cell in looks
-        if (cell.task.name, cell.model.name, cell.method.name)
-        == (own.task.name, own.model.name, own.method.name)
+        if (cell.task.name, cell.model.name, cell.method.name) == (own.task.name, own.model.name, own.method.name)
     )
     return 1 + sum(1 for _ in same)
 

@@ -27,9 +27,7 @@ def cell_of(job: Job, bench: Workbench, settings: RunSettings) -> Cell:
     return cell_with(method, job.task, bench, settings, train=training(job, bench, settings))
 
 
-def cell_with(
-    method: MethodRef, task: str, bench: Workbench, settings: RunSettings, *, train: Examples | None
-) -> Cell:
+def cell_with(method: MethodRef, task: str, bench: Workbench, settings: RunSettings, *, train: Examples | None) -> Cell:
     """The cell of a method reference on a task; ``train``: examples that its numbers depend on."""
     examples = bench.examples(task, settings.split, settings.limit)
     return Cell(

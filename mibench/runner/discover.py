@@ -33,9 +33,7 @@ def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[
         UsageError: The settings name something that does not exist.
         MibenchError: The model, the data or the method fails.
     """
-    settings = settings.model_copy(
-        update={"floor_draws": 0, "split": "train", "limit": settings.train_examples}
-    )
+    settings = settings.model_copy(update={"floor_draws": 0, "split": "train", "limit": settings.train_examples})
     job = plan(settings)[0]
     if job.seed is not None:
         job = replace(job, seed=seed)
@@ -61,10 +59,6 @@ def check_output(path: Path | str, *, overwrite: bool) -> None:
             do=f"Use {', '.join(FORMATS)}.",
         )
     if target.exists() and not overwrite:
-        raise UsageError(
-            f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite."
-        )
+        raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
     if target.parent.exists() and not target.parent.is_dir():
-        raise UsageError(
-            f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder."
-        )
+        raise UsageError(f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder.")

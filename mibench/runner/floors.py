@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from mibench.records.record import MetricValue, RunRecord
@@ -12,19 +12,12 @@ def floors_of(records: Sequence[RunRecord]) -> dict[str, float]:
     """Mean of every metric over records of random rankings; metrics without a number are left out."""
     good = [record for record in records if record.status == "ok"]
     names = sorted({name for record in good for name in record.metrics})
-    values = {
-        name: [record.metrics[name].value for record in good if name in record.metrics] for name in names
-    }
-    return {
-        name: fmean(found)
-        for name, each in values.items()
-        if (found := [one for one in each if one is not None])
-    }
+    values = {name: [record.metrics[name].value for record in good if name in record.metrics] for name in names}
+    return {name: fmean(found) for name, each in values.items() if (found := [one for one in each if one is not None])}
 
 
-def with_floors(metrics: dict[str, MetricValue], floors: dict[str, float]) -> dict[str, MetricValue]:
-    """Replace the declared floor of each metric by the measured one, where there is one."""
+def with_floors(metrics: dict[str, MetricValue], floors: Mapping[str, float | None]) -> dict[str, MetricValue]:
+    """Replace the declared floor of each metric by the measured one, where ``floors`` has an entry."""
     return {
-        name: one.model_copy(update={"floor": floors[name]}) if name in floors else one
-        for name, one in metrics.items()
+        name: one.model_copy(update={"floor": floors[name]}) if name in floors else one for name, one in metrics.items()
     }

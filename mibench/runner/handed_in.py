@@ -82,9 +82,7 @@ def load_artifact(
     return scores, reference
 
 
-def score_files(
-    files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunSettings, observer: Observer
-) -> Report:
+def score_files(files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunSettings, observer: Observer) -> Report:
     """Score artifacts on every task and model of ``settings``, after the floor and what they are compared with.
 
     Raises:

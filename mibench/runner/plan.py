@@ -91,11 +91,7 @@ def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict
     known = [list(method.known) for method in methods]
     for key, value in given.items():
         owner, _, name = key.rpartition(".")
-        takers = [
-            place
-            for place, method in enumerate(methods)
-            if name in known[place] and owner in {"", method.name}
-        ]
+        takers = [place for place, method in enumerate(methods) if name in known[place] and owner in {"", method.name}]
         if not takers:
             names = sorted({word for words in known for word in words})
             raise UsageError(

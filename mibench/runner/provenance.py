@@ -23,9 +23,7 @@ NUMERIC_PACKAGES = ("accelerate", "gguf", "numpy", "pandas", "pyarrow", "scipy",
 """Packages whose versions are recorded even where mibench runs from a checkout that is not installed."""
 
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@")
-_URL_SECRET = re.compile(
-    r"(?P<key>[?&][^=&\s]*(?:token|key|secret|password|auth)[^=&\s]*=)[^&\s]+", re.IGNORECASE
-)
+_URL_SECRET = re.compile(r"(?P<key>[?&][^=&\s]*(?:token|key|secret|password|auth)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
 _SECRET_FLAG = re.compile(
     r"(?P<flag>-{0,2}(?:[\w-]*[-_])?(?:token|api[-_]?key|secret|password))(?P<value>=.*)?", re.IGNORECASE
 )
@@ -190,9 +188,7 @@ def _device_name(device: str) -> str | None:
 
 
 def _determinism() -> dict[str, bool | str]:
-    flags: dict[str, bool | str] = {
-        name: os.environ[name] for name in ENVIRONMENT_FLAGS if name in os.environ
-    }
+    flags: dict[str, bool | str] = {name: os.environ[name] for name in ENVIRONMENT_FLAGS if name in os.environ}
     torch = _torch()
     if torch is not None:
         flags["deterministic_algorithms"] = bool(torch.are_deterministic_algorithms_enabled())

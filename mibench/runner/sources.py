@@ -57,9 +57,7 @@ def _from_file(path: Path, name: str) -> Method:
     module = _import(path)
     found = getattr(module, name, None)
     if found is None:
-        public = [
-            word for word, value in vars(module).items() if callable(value) and not word.startswith("_")
-        ]
+        public = [word for word, value in vars(module).items() if callable(value) and not word.startswith("_")]
         raise UsageError(
             f"{path} has no function '{name}'.", why="It is not defined there.", do=did_you_mean(name, public)
         )
@@ -70,9 +68,7 @@ def _from_file(path: Path, name: str) -> Method:
 def _import(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"mibench_user_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise MethodError(
-            f"{path} cannot be imported.", why="It is not a Python file.", do="Give a .py file."
-        )
+        raise MethodError(f"{path} cannot be imported.", why="It is not a Python file.", do="Give a .py file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     folder = str(path.resolve().parent)
@@ -90,9 +86,7 @@ def _import(path: Path) -> ModuleType:
 def _loaded_code() -> str:
     """Digest of every loaded module that is the user's own: not installed, not Python's, not mibench's."""
     paths = sysconfig.get_paths()
-    installed = tuple(
-        str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib")
-    )
+    installed = tuple(str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib"))
     ours = str(Path(mibench.__file__).resolve().parent)
     found = {}
     for name, module in list(sys.modules.items()):
@@ -145,12 +139,8 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
         written = [out.with_suffix(suffix) for suffix in FORMATS if out.with_suffix(suffix).is_file()]
         if done.returncode or not written:
             last = (done.stderr or done.stdout).strip().splitlines()[-3:]
-            why = f"Exit status {done.returncode}" + (
-                f": {' / '.join(last)}" if last else "; it wrote no scores."
-            )
-            raise MethodError(
-                f"The command '{words[0]} …' failed.", why=why, do="Run it by hand on a pairs file."
-            )
+            why = f"Exit status {done.returncode}" + (f": {' / '.join(last)}" if last else "; it wrote no scores.")
+            raise MethodError(f"The command '{words[0]} …' failed.", why=why, do="Run it by hand on a pairs file.")
         return load_scores(written[0])
 
 
