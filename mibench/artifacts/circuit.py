@@ -242,9 +242,7 @@ def _as_floats(scores: NDArray[Any]) -> FloatArray:
 
 def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...], *, boolean: bool = False) -> None:
     if array.shape != shape:
-        raise refuse(
-            f"'{name}' has shape {list(array.shape)}; the graph needs {list(shape)}.", "Fix the shape."
-        )
+        raise refuse(f"'{name}' has shape {list(array.shape)}; the graph needs {list(shape)}.", "Fix the shape.")
     if boolean and array.dtype != np.bool_:
         raise refuse(f"'{name}' holds {array.dtype}, not true and false.", "Make it bool.")
 

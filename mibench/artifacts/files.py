@@ -50,9 +50,7 @@ def load_scores(path: Path | str, *, level: Level | None = None, binary: bool = 
     try:
         size = found.stat().st_size
         if size > form.max_bytes:
-            raise ArtifactError(
-                "", why=f"It has {size} bytes; the limit is {form.max_bytes}.", do="Use .safetensors."
-            )
+            raise ArtifactError("", why=f"It has {size} bytes; the limit is {form.max_bytes}.", do="Use .safetensors.")
         scores = form.read(found, Wanted(level, binary))
         scores.validate()
     except ArtifactError as error:
@@ -86,9 +84,7 @@ def save_scores(scores: CircuitScores, path: Path | str, *, overwrite: bool = Fa
     form = _format(path)
     target = Path(path)
     if target.exists() and not overwrite:
-        raise UsageError(
-            f"{target} is not overwritten.", why="It exists.", do="Choose another name or remove it."
-        )
+        raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name or remove it.")
     scores.validate()
     with atomic_path(target) as temporary:
         form.write(scores, temporary)

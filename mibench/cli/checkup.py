@@ -71,12 +71,7 @@ def check_packages() -> Iterator[Check]:
         yield Check("packages", "warning", "mibench is not installed, only on the path", "pip install -e .")
         return
     needed = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
-    wrong = [
-        (one, have)
-        for one in needed
-        for have in [_version(one.name)]
-        if not have or have not in one.specifier
-    ]
+    wrong = [(one, have) for one in needed for have in [_version(one.name)] if not have or have not in one.specifier]
     for one, have in wrong:
         found = f"version {have}" if have else "not installed"
         yield Check(one.name, "broken", f"{found}; {one} is needed", f"pip install {shlex.quote(str(one))}")
@@ -236,6 +231,4 @@ def check_model(ref: str) -> Check:
         self_check(LanguageModel(loaded.model))
     except MibenchError as error:
         return Check(f"model {ref}", "broken", f"{error.what} {error.why}", error.do)
-    return Check(
-        f"model {ref}", "ok", f"loads, and passes the self-check{'; ' + loaded.note if loaded.note else ''}"
-    )
+    return Check(f"model {ref}", "ok", f"loads, and passes the self-check{'; ' + loaded.note if loaded.note else ''}")

@@ -175,12 +175,7 @@ def against(groups: Sequence[Group], baseline: str) -> list[Group]:
     Raises:
         UsageError: No group has a method of that name.
     """
-    known = {
-        word
-        for group in groups
-        for label, one in group.methods.items()
-        for word in (label, _name(one.record))
-    }
+    known = {word for group in groups for label, one in group.methods.items() for word in (label, _name(one.record))}
     if baseline not in known:
         raise unknown("method", baseline, known)
     return [Group(group.cell, group.methods, tuple(_differences(group, baseline))) for group in groups]
@@ -190,9 +185,7 @@ def _differences(group: Group, baseline: str) -> Iterable[Difference]:
     bases = [label for label, one in group.methods.items() if baseline in (label, _name(one.record))]
     if not bases:
         hint = did_you_mean(baseline, group.methods)
-        yield from (
-            Difference(label, baseline, problem=f"no record of it here. {hint}") for label in group.methods
-        )
+        yield from (Difference(label, baseline, problem=f"no record of it here. {hint}") for label in group.methods)
     for base in bases:
         for label in group.methods:
             if label not in bases:

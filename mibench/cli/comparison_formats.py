@@ -56,12 +56,9 @@ def notes(group: Group) -> list[str]:
 def method_rows(group: Group, columns: Sequence[str]) -> list[Row]:
     """Return one row a method, one column a metric, with arrows towards the better end."""
     tables = {label: by_column(stored.record) for label, stored in group.methods.items()}
-    heads = {
-        name: _head(name, [table[name] for table in tables.values() if name in table]) for name in columns
-    }
+    heads = {name: _head(name, [table[name] for table in tables.values() if name in table]) for name in columns}
     return [
-        {"method": label} | {heads[name]: _cell(table.get(name)) for name in columns}
-        for label, table in tables.items()
+        {"method": label} | {heads[name]: _cell(table.get(name)) for name in columns} for label, table in tables.items()
     ]
 
 
@@ -79,8 +76,7 @@ def difference_rows(group: Group, columns: Sequence[str]) -> list[Row]:
     measured = [one for one in group.differences if one.metrics]
     paired = [name for name in columns if any(name in one.metrics for one in measured)]
     return [
-        {"difference": f"{one.method} − {one.against}"}
-        | {name: _difference(one.metrics.get(name)) for name in paired}
+        {"difference": f"{one.method} − {one.against}"} | {name: _difference(one.metrics.get(name)) for name in paired}
         for one in measured
     ]
 
@@ -96,9 +92,7 @@ def latex(groups: Sequence[Group], columns: Sequence[str]) -> str:
     parts = ["% needs \\usepackage{booktabs}"]
     for group in groups:
         head = [f"% {plain(line)}" for line in (group.title, *notes(group))]
-        tables = [
-            _tabular(rows) for rows in (method_rows(group, columns), difference_rows(group, columns)) if rows
-        ]
+        tables = [_tabular(rows) for rows in (method_rows(group, columns), difference_rows(group, columns)) if rows]
         parts += ["\n".join([*head, *tables])]
     return "\n\n".join(parts)
 
@@ -180,9 +174,7 @@ def _group_json(group: Group, columns: Sequence[str]) -> dict[str, Any]:
         found = by_column(stored.record)
         metrics = {name: found[name].model_dump(mode="json") for name in columns if name in found}
         cell_id = stored.record.cell.id
-        methods.append(
-            {"method": label, "cell_id": cell_id, "status": stored.record.status, "metrics": metrics}
-        )
+        methods.append({"method": label, "cell_id": cell_id, "status": stored.record.status, "metrics": metrics})
     differences = [_difference_json(one, columns) for one in group.differences]
     return group.key | {"methods": methods, "differences": differences, "notes": notes(group)}
 

@@ -46,9 +46,7 @@ def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: A
     try:
         save_scores(scores, out, overwrite=overwrite)
     except MibenchError as error:
-        raise type(error)(
-            error.what, why=error.why, do=f"{error.do} The method took {cost.seconds:.1f} s."
-        ) from error
+        raise type(error)(error.what, why=error.why, do=f"{error.do} The method took {cost.seconds:.1f} s.") from error
     summary = {
         "out": out,
         "method": scores.method,
@@ -63,6 +61,4 @@ def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: A
         print_json(summary)
     else:
         passes = f"{cost.forward_passes:.0f} forward, {cost.backward_passes:.0f} backward passes"
-        click.echo(
-            f"{out}: {scores.n_scored} {scores.level} scores by {scores.method}; {cost.seconds:.1f} s, {passes}"
-        )
+        click.echo(f"{out}: {scores.n_scored} {scores.level} scores by {scores.method}; {cost.seconds:.1f} s, {passes}")

@@ -61,9 +61,7 @@ def _print_all(*, as_json: bool) -> None:
 
 
 def _shown(row: Row) -> Row:
-    return {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()
-    }
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
 
 
 def _components(kind: str) -> list[Component]:

@@ -39,9 +39,7 @@ def list_models(*, as_json: bool) -> None:
 
 @command.command(epilog=_PULL)
 @click.argument("name")
-@click.option(
-    "--from", "source", metavar="FILE|hub", help="Take the weights from this file, or from the hub."
-)
+@click.option("--from", "source", metavar="FILE|hub", help="Take the weights from this file, or from the hub.")
 @json_option
 def pull(name: str, source: str | None, *, as_json: bool) -> None:
     """Fetch the model NAME; one that is here already is kept."""
@@ -83,6 +81,4 @@ def is_here(spec: ModelSpec) -> bool:
 
     # The weights come last in a fetch, so a configuration alone may be one that was cut off.
     names = ("model.safetensors", "model.safetensors.index.json")
-    return any(
-        isinstance(try_to_load_from_cache(spec.hub_id, name, revision=spec.revision), str) for name in names
-    )
+    return any(isinstance(try_to_load_from_cache(spec.hub_id, name, revision=spec.revision), str) for name in names)

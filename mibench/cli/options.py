@@ -28,16 +28,12 @@ _TASK = [
     click.option("-t", "--task", multiple=True, help="Registered name or .jsonl pairs file. Repeats."),
     click.option("--level", type=_choice(Level), help="What is scored.  [default: edge]"),
     click.option("--limit", type=int, help="Use the first N examples."),
-    click.option(
-        "--train-limit", type=int, help="Show methods the first N training examples.  [default: --limit]"
-    ),
+    click.option("--train-limit", type=int, help="Show methods the first N training examples.  [default: --limit]"),
     click.option("--convention", type=_choice(Convention), help="Whose rules.  [default: mibench]"),
 ]
 _SCORE = [
     click.option("--split", type=click.Choice(["validation", "test", "train"]), help="[default: validation]"),
-    click.option(
-        "--ablation", type=_choice(Ablation), help="What edges outside carry.  [default: counterfactual]"
-    ),
+    click.option("--ablation", type=_choice(Ablation), help="What edges outside carry.  [default: counterfactual]"),
     click.option(
         "--against",
         multiple=True,

@@ -52,8 +52,7 @@ def _as_json(report: Report, compared: list[Comparison]) -> dict[str, Any]:
             for one in compared
         ],
         "problems": [
-            {"job": job.label, "what": error.what, "why": error.why, "do": error.do}
-            for job, error in report.problems
+            {"job": job.label, "what": error.what, "why": error.why, "do": error.do} for job, error in report.problems
         ],
     }
 
@@ -72,9 +71,7 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison]) ->
     for job, record in shown:
         if record.problem is not None:
             click.echo(f"\n{job.label} failed.", err=True)
-            click.echo(
-                f"  {record.problem.what}\n  why: {record.problem.why}\n  do:  {record.problem.do}", err=True
-            )
+            click.echo(f"  {record.problem.what}\n  why: {record.problem.why}\n  do:  {record.problem.do}", err=True)
     for job, error in report.problems:
         click.echo(f"\n{job.label} was not run.", err=True)
         print_error(error)
@@ -103,9 +100,7 @@ def _row(job: Job, record: RunRecord) -> dict[str, Any]:
         "task": record.cell.task.name,
         "model": job.model if len(job.model) < 24 else record.cell.model.name,
         **{name: estimate(value.value, value.ci_low, value.ci_high) for name, value in metrics.items()},
-        "floor (distance)": f"{floor:.3f}"
-        if (floor := metrics["distance_absolute"].floor) is not None
-        else "",
+        "floor (distance)": f"{floor:.3f}" if (floor := metrics["distance_absolute"].floor) is not None else "",
         "passes": "" if cost is None else f"{cost.forward_passes:.0f}F {cost.backward_passes:.0f}B",
         "seconds": "" if cost is None else f"{cost.seconds:.1f}",
     }

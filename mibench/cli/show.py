@@ -33,9 +33,7 @@ _CURVE = "faithfulness_"
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("records", nargs=-1, required=True, metavar="RECORD…")
-@click.option(
-    "--records", "folder", default=DEFAULT_RECORDS, show_default=True, help="Folder to find ids in."
-)
+@click.option("--records", "folder", default=DEFAULT_RECORDS, show_default=True, help="Folder to find ids in.")
 @json_option
 def command(records: tuple[str, ...], folder: str, *, as_json: bool) -> None:
     """Show records: numbers, intervals, curves, cost and provenance.
@@ -124,9 +122,7 @@ def _provenance(record: RunRecord) -> str:
     if made is None:
         return ""
     commit = f" ({made.git_commit[:10]}{', changed' if made.git_dirty else ''})" if made.git_commit else ""
-    packages = [
-        f"{name} {made.packages[name]}" for name in ("torch", "transformers") if name in made.packages
-    ]
+    packages = [f"{name} {made.packages[name]}" for name in ("torch", "transformers") if name in made.packages]
     device = made.device_name or made.cpu or made.device
     reused = f"; reused from {record.volatile.reused_from}" if record.volatile.reused_from else ""
     words = [f"mibench {made.mibench}{commit}", *packages, device, f"{made.created_at:%Y-%m-%d %H:%M} UTC"]

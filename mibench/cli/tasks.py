@@ -60,9 +60,7 @@ def _shown(value: Any) -> str:
 
 @command.command(epilog=_EXPORT)
 @click.option("-T", "--task", required=True, help="A task's name, or a .jsonl of pairs.")
-@click.option(
-    "-M", "--model", required=True, help="Whose tokenizer: catalogue name, folder, hub/id@revision."
-)
+@click.option("-M", "--model", required=True, help="Whose tokenizer: catalogue name, folder, hub/id@revision.")
 @click.option("--split", default="validation", show_default=True, help="Split.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many pairs.")
 @click.option("--out", required=True, help="The .jsonl file to write; a .meta.json is written beside it.")

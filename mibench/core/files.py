@@ -96,9 +96,7 @@ def read_text(path: Path | str, *, max_bytes: int = 512 * MIB) -> str:
     found = existing_file(path)
     size = found.stat().st_size
     if size > max_bytes:
-        raise DataError(
-            f"{found} is too large.", why=f"{size} bytes; the limit is {max_bytes}.", do="Split it."
-        )
+        raise DataError(f"{found} is too large.", why=f"{size} bytes; the limit is {max_bytes}.", do="Split it.")
     try:
         return found.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:

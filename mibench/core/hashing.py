@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 def canonical_json(value: Any) -> bytes:
     """Encode ``value`` as JSON with sorted keys and no spaces; NaN and infinity are refused."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
 
 
 def digest(value: Any) -> str:

@@ -22,6 +22,4 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Return the error for an unknown name, with the nearest known ones."""
-    return UsageError(
-        f"Unknown {kind} '{name}'.", why=f"No {kind} has that name.", do=did_you_mean(name, known)
-    )
+    return UsageError(f"Unknown {kind} '{name}'.", why=f"No {kind} has that name.", do=did_you_mean(name, known))

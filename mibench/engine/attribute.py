@@ -18,11 +18,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from mibench.engine.base import Base, Constants, base_of_constants, base_of_run
+from mibench.engine.base import Constants, base_of_constants, base_of_run
 from mibench.engine.batches import PairBatch, batches, n_batches
-from mibench.engine.folded import centre, inverse_norm, norm_jvp
+from mibench.engine.deltas import Deltas
+from mibench.engine.gradients import Gradients
 from mibench.engine.meter import NoCounter, PassCounter, Progress, no_progress
 from mibench.engine.model import LanguageModel
 from mibench.engine.run import Run, forward, prefix_of
@@ -50,35 +51,6 @@ class Attribution:
     post_norm: Literal["linearised", "ignored"] = "linearised"
     batch_size: int = 20
     chunk_tokens: int = 256
-
-
-@dataclass
-class _Gradients:
-    """Step means of gradients, flat over tokens; one entry a layer, but for ``final``."""
-
-    slots: list[Tensor]
-    """r · gradient at q, k, v, summed over steps, ``[3 n_heads, tokens, head_dim]``."""
-    streams: list[list[Tensor]]
-    """Centred residual streams before attention, ``[tokens, d_model]`` a step."""
-    pulls: list[list[Tensor]]
-    """What the norm's own derivative takes of them, ``[tokens, 3 n_heads]`` a step."""
-    mlp: list[Tensor]
-    final: Tensor
-
-    @classmethod
-    def zeros(cls, model: LanguageModel, n_tokens: int) -> _Gradients:
-        """Sums of no step."""
-        anatomy = model.anatomy
-        layers = range(anatomy.n_layers)
-        stream = torch.zeros(n_tokens, anatomy.d_model, device=model.device, dtype=model.dtype)
-        slots = stream.new_zeros(3 * anatomy.n_heads, n_tokens, anatomy.head_dim)
-        return cls(
-            slots=[slots.clone() for _ in layers],
-            streams=[[] for _ in layers],
-            pulls=[[] for _ in layers],
-            mlp=[stream.clone() for _ in layers],
-            final=stream.clone(),
-        )
 
 
 def attribute_edges(
@@ -142,125 +114,38 @@ class _Line:
 
 def _attribute_batch(model: LanguageModel, batch: PairBatch, options: Attribution, counter: PassCounter) -> Tensor:
     line = _Line(model, batch, options, counter)
-    deltas = _Deltas(model, line.base, line.clean, options)
+    deltas = Deltas(model, line.base, line.clean)
+    gradients = Gradients(model, deltas.n_tokens)
+    # A norm after attention is linearised anew at every step, so its steps cannot be summed before scoring.
+    by_step = bool(line.clean.attn) and options.post_norm == "linearised"
     scores = torch.zeros(model.graph.shape, dtype=torch.float64)
-    gradients = _Gradients.zeros(model, deltas.n_tokens)
     for alpha in options.alphas:
         run = line.run(alpha)
         counter.backward(len(batch))
-        _add_step(model, gradients, run, batch.metric(run.logits).sum())
-        if deltas.by_step:
-            scores += _score(model, deltas.through_norms(run), gradients, options)
-            gradients = _Gradients.zeros(model, deltas.n_tokens)
-    if not deltas.by_step:
-        scores += _score(model, deltas, gradients, options)
+        gradients.add(run, batch.metric(run.logits).sum())
+        if by_step:
+            scores += _score(model, deltas, gradients, options.chunk_tokens, through=run)
+            gradients = Gradients(model, deltas.n_tokens)
+    if not by_step:
+        scores += _score(model, deltas, gradients, options.chunk_tokens)
     return scores / len(options.alphas)
 
 
-def _add_step(model: LanguageModel, gradients: _Gradients, run: Run, metric: Tensor) -> None:
-    """Take the gradient of ``metric`` in ``run`` and add it to the sums."""
-    wanted = [*run.projected, *run.before_mlp, run.final]
-    found = torch.autograd.grad(metric, wanted)
-    n_projected, n_layers = len(run.projected), model.anatomy.n_layers
-    with torch.no_grad():
-        gradients.final += found[-1].flatten(0, 1)
-        for layer in range(n_layers):
-            gradients.mlp[layer] += found[n_projected + layer].flatten(0, 1)
-            slots = run.slots(layer, list(found[:n_projected]))
-            _add_slots(model, layer, gradients, run, slots)
-
-
-def _add_slots(
-    model: LanguageModel, layer: int, gradients: _Gradients, run: Run, slots: tuple[Tensor, Tensor, Tensor]
-) -> None:
-    folded = model.folded[layer]
-    stream = run.before_attn[layer].detach().flatten(0, 1)
-    r = inverse_norm(stream, folded.norm)
-    biases = folded.bias[folded.index]
-    pulls = []
-    heads = model.anatomy.n_heads
-    for place, (gradient, value) in enumerate(zip(slots, run.slots(layer), strict=True)):
-        g = gradient.flatten(0, 1)
-        gradients.slots[layer][place * heads : (place + 1) * heads] += (g * r[:, None, None]).transpose(0, 1)
-        along = ((value.detach().flatten(0, 1) - biases[place]) * g).sum(-1)
-        pulls.append(along * (r.square() / model.anatomy.d_model)[:, None])
-    gradients.streams[layer].append(centre(stream, folded.norm))
-    gradients.pulls[layer].append(torch.cat(pulls, dim=1))
-
-
-class _Deltas:
-    """Ablated minus clean output of every source, built for a chunk of tokens at a time."""
-
-    def __init__(self, model: LanguageModel, base: Base, clean: Run, options: Attribution) -> None:
-        layers = range(model.anatomy.n_layers)
-        self._model = model
-        self._clean_attn = [part.detach().flatten(0, 1) for part in clean.attn]
-        with torch.no_grad():
-            self._embedded = (base.embedded - clean.embedded).detach().flatten(0, 1)
-            self._heads = [(base.heads[i] - clean.heads_of(i)).detach().flatten(0, 1) for i in layers]
-            self._mlp = [(base.mlp[i] - clean.mlp[i]).detach().flatten(0, 1) for i in layers]
-        self.by_step = bool(clean.attn) and options.post_norm == "linearised"
-        self._streams: list[Tensor] = []
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens in all."""
-        return self._embedded.shape[0]
-
-    def through_norms(self, run: Run) -> _Deltas:
-        """The same differences, those of heads carried through the post-norms as linearised at ``run``."""
-        self._streams = [part.detach().flatten(0, 1) for part in run.attn]
-        return self
-
-    def chunk(self, tokens: slice) -> Tensor:
-        """Differences ``[n_sources, tokens, d_model]`` of some tokens."""
-        graph, anatomy = self._model.graph, self._model.anatomy
-        embedded = self._embedded[tokens]
-        out = embedded.new_empty(graph.n_sources, *embedded.shape)
-        out[0] = embedded
-        for layer in range(anatomy.n_layers):
-            rows = slice(graph.head_row(layer, 0), graph.mlp_row(layer))
-            torch.bmm(self._heads[layer][tokens].transpose(0, 1), self._model.out_weights[layer], out=out[rows])
-            if self._streams:
-                norm = anatomy.norm(_some(anatomy.blocks[layer].post_attn))
-                out[rows] = norm_jvp(out[rows], self._streams[layer][tokens], norm)
-            out[graph.mlp_row(layer)] = self._mlp[layer][tokens]
-        return out
-
-
 @torch.no_grad()
-def _score(model: LanguageModel, deltas: _Deltas, gradients: _Gradients, options: Attribution) -> Tensor:
+def _score(
+    model: LanguageModel, deltas: Deltas, gradients: Gradients, chunk_tokens: int, through: Run | None = None
+) -> Tensor:
     """Products of source differences and destination gradients, ``[n_sources, n_destinations]`` float64."""
     graph, n_layers = model.graph, model.anatomy.n_layers
     scores = torch.zeros(graph.shape, dtype=torch.float64)
-    for start in range(0, deltas.n_tokens, options.chunk_tokens):
-        tokens = slice(start, start + options.chunk_tokens)
-        delta = deltas.chunk(tokens).flatten(1)
+    for start in range(0, deltas.n_tokens, chunk_tokens):
+        tokens = slice(start, start + chunk_tokens)
+        delta = deltas.at(tokens, through).flatten(1)
         for first in range(0, n_layers, LAYERS_AT_ONCE):
-            last = min(first + LAYERS_AT_ONCE, n_layers)
-            incoming = torch.cat([_incoming(model, layer, gradients, tokens) for layer in range(first, last)])
-            rows, columns = (
-                graph.mlp_row(last - 1),
-                slice(graph.layer_column(first), graph.mlp_column(last - 1) + 1),
-            )
-            scores[:rows, columns] += (delta[:rows] @ incoming.flatten(1).T).double().cpu()
+            last = min(first + LAYERS_AT_ONCE, n_layers) - 1
+            columns = slice(graph.layer_column(first), graph.mlp_column(last) + 1)
+            gradient = torch.cat([gradients.at(layer, tokens) for layer in range(first, last + 1)]).flatten(1)
+            rows = graph.mlp_row(last)
+            scores[:rows, columns] += (delta[:rows] @ gradient.T).double().cpu()
         scores[:, -1] += (delta @ gradients.final[tokens].flatten()).double().cpu()
     return scores
-
-
-def _incoming(model: LanguageModel, layer: int, gradients: _Gradients, tokens: slice) -> Tensor:
-    """Gradients at a layer's destinations, ``[3 n_heads + 1, tokens, d_model]``."""
-    folded, slots = model.folded[layer], gradients.slots[layer][:, tokens]
-    out = slots.new_empty(slots.shape[0] + 1, slots.shape[1], model.anatomy.d_model)
-    torch.bmm(slots, folded.weight[folded.index.flatten()], out=out[:-1])
-    pulls = torch.stack([pull[tokens] for pull in gradients.pulls[layer]], dim=2)
-    streams = torch.stack([stream[tokens] for stream in gradients.streams[layer]], dim=1)
-    out[:-1] -= (pulls @ streams).transpose(0, 1)
-    out[-1] = gradients.mlp[layer][tokens]
-    return out
-
-
-def _some(module: nn.Module | None) -> nn.Module:
-    if module is None:
-        raise ValueError
-    return module

@@ -1,8 +1,4 @@
-"""The metric of circuits: everything outside carries ablated values.
-
-A circuit is run as differences from the base run. A node outside the circuit is never computed, a slot without
-edges takes its base value, and positions that both prompts share are not computed at all.
-"""
+"""The metric of circuits: everything outside carries ablated values."""
 
 from __future__ import annotations
 
@@ -17,11 +13,9 @@ from torch import Tensor
 from mibench.core.hashing import array_digest
 from mibench.engine.base import Constants, Sides, prepare
 from mibench.engine.batches import PairBatch, batches, n_batches
-from mibench.engine.folded import inverse_norm
+from mibench.engine.circuit_pass import circuit_logits
 from mibench.engine.meter import NoCounter, PassCounter, Progress, no_progress
 from mibench.engine.model import LanguageModel
-from mibench.engine.schedule import LayerSchedule, schedule
-from mibench.engine.streams import LinearStreams, open_streams
 from mibench.graph.circuit import Circuit
 from mibench.tasks.encode import EncodedPair
 
@@ -111,100 +105,3 @@ def _run(model: LanguageModel, sides: Sides, circuit: Circuit, batch: PairBatch,
     counter.forward(len(batch))
     with torch.no_grad():
         return batch.metric(circuit_logits(model, sides, circuit))
-
-
-def circuit_logits(model: LanguageModel, sides: Sides, circuit: Circuit) -> Tensor:
-    """Logits at the last position, ``[batch, vocab]``, of a pruned circuit."""
-    plan = schedule(circuit)
-    streams = open_streams(model, sides.base, plan)
-    keep = _neuron_mask(model, circuit, plan.live)
-    if len(plan.live) and plan.live[0] == 0:
-        streams.push(1)[0] = _kept((sides.clean.embedded - sides.base.embedded).flatten(0, 1), keep, 0)
-    for layer, part in enumerate(plan.layers):
-        if model.anatomy.parallel:
-            mlp = _mlp(model, sides, streams, layer, part)
-            _heads(model, sides, streams, layer, part, keep)
-        else:
-            _heads(model, sides, streams, layer, part, keep)
-            mlp = _mlp(model, sides, streams, layer, part)
-        if mlp is not None:
-            row = streams.written
-            streams.push(1)[0] = _kept(mlp, keep, row)
-    final = sides.base.final[:, -1] + streams.read_logits()
-    return model.anatomy.logits(model.anatomy.final_norm(final))
-
-
-def _neuron_mask(model: LanguageModel, circuit: Circuit, live: NDArray[np.int64]) -> Tensor | None:
-    if circuit.neurons is None:
-        return None
-    return torch.from_numpy(circuit.neurons[live]).to(device=model.device, dtype=model.dtype)
-
-
-def _kept(difference: Tensor, keep: Tensor | None, row: int) -> Tensor:
-    return difference if keep is None else difference * keep[row]
-
-
-def _heads(
-    model: LanguageModel,
-    sides: Sides,
-    streams: LinearStreams,
-    layer: int,
-    part: LayerSchedule,
-    keep: Tensor | None,
-) -> None:
-    """Compute the live heads of a layer and push their differences."""
-    if not len(part.heads):
-        return
-    heads = torch.from_numpy(part.heads).to(model.device)
-    qkv = _slots(model, sides, streams, layer, part)
-    prefix = None if sides.prefix is None else (sides.prefix.keys[layer], sides.prefix.values[layer])
-    outputs = model.cores[layer](qkv, heads, sides.context[layer], prefix)
-    change = (outputs - sides.base.heads[layer][:, :, heads]).flatten(0, 1).transpose(0, 1)
-    row = streams.written
-    room = streams.push(len(heads))
-    torch.bmm(change, model.out_weights[layer][heads], out=room)
-    if keep is not None:
-        room *= keep[row : row + len(heads), None, :]
-
-
-def _slots(
-    model: LanguageModel, sides: Sides, streams: LinearStreams, layer: int, part: LayerSchedule
-) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k and v of the live heads, ``[batch, pos, heads, head_dim]`` each."""
-    folded, base = model.folded[layer], sides.base
-    heads = torch.from_numpy(part.heads).to(model.device)
-    kv_heads = heads // model.anatomy.kv_group
-    flat = torch.stack(
-        [
-            slot.flatten(0, 1)[:, chosen].transpose(0, 1)
-            for slot, chosen in zip(base.slots[layer], (heads, kv_heads, kv_heads), strict=True)
-        ]
-    )
-    rows = torch.from_numpy(part.row_of_slot).to(model.device)
-    live = rows >= 0
-    if len(part.masks):
-        stream = streams.read_heads(layer) + base.before_attn[layer].flatten(0, 1)
-        r = inverse_norm(stream, folded.norm)
-        index, weights = rows[live], folded.index[:, heads][live]
-        chosen = stream if _in_order(index, len(stream)) else stream[index]
-        projected = torch.bmm(chosen, folded.weight[weights].transpose(1, 2))
-        flat[live] = projected * r[index][..., None] + folded.bias[weights][:, None]
-    size, n_pos = base.embedded.shape[:2]
-    q, k, v = (slot.view(len(heads), size, n_pos, -1).permute(1, 2, 0, 3) for slot in flat)
-    return q, k, v
-
-
-def _in_order(index: Tensor, rows: int) -> bool:
-    return len(index) == rows and bool((index == torch.arange(rows, device=index.device)).all())
-
-
-def _mlp(model: LanguageModel, sides: Sides, streams: LinearStreams, layer: int, part: LayerSchedule) -> Tensor | None:
-    """Difference of the layer's MLP from its base, ``[tokens, d_model]``; None if it is not in the circuit."""
-    if part.mlp is None:
-        return None
-    block, base = model.anatomy.blocks[layer], sides.base
-    stream = streams.read_mlp(layer, part.mlp) + base.before_mlp[layer].flatten(0, 1)
-    output: Tensor = block.mlp(block.norm2(stream[None]))[0]
-    if block.mlp_end is not block.mlp:
-        output = block.mlp_end(output)
-    return output - base.mlp[layer].flatten(0, 1)

@@ -94,9 +94,7 @@ def check(records: Path | Sequence[Path], out: Path) -> list[str]:
         for name in TABLES
         if (out / name).is_file() and (out / name).read_bytes() != outputs[name]
     ]
-    stale = [
-        f"{name}: no longer made" for name in sorted(_listed(out) - outputs.keys()) if (out / name).is_file()
-    ]
+    stale = [f"{name}: no longer made" for name in sorted(_listed(out) - outputs.keys()) if (out / name).is_file()]
     return missing + differing + stale
 
 

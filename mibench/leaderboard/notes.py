@@ -88,6 +88,4 @@ def _about_task(name: str) -> list[str]:
 
 
 def _about_split(split: str) -> str:
-    return (
-        "" if split == "test" else f"These are {plain(split)} scores, which methods may have been tuned on."
-    )
+    return "" if split == "test" else f"These are {plain(split)} scores, which methods may have been tuned on."

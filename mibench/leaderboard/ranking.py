@@ -84,9 +84,7 @@ class Ranker:
         places: dict[str, Rank] = {}
         leader, n_groups, position = None, 0, 0
         for index, row in enumerate(ranked):
-            compared = (
-                self._compare(leader, row, metric) if leader else _Comparison(tied=False, how="best value")
-            )
+            compared = self._compare(leader, row, metric) if leader else _Comparison(tied=False, how="best value")
             if not compared.tied:
                 leader, position, n_groups = row, index + 1, n_groups + 1
             places[row.id] = Rank(position, letters(n_groups), compared.how)

@@ -83,9 +83,7 @@ class Row:
     @property
     def costs(self) -> dict[str, float | None]:
         """Cost of one cell by column name, the mean over seeds; None where a record does not tell."""
-        return {
-            column.name: _mean([_cost(record, column.read) for record in self.records]) for column in COSTS
-        }
+        return {column.name: _mean([_cost(record, column.read) for record in self.records]) for column in COSTS}
 
     @property
     def detail(self) -> str:

@@ -28,9 +28,7 @@ def mean_curves(records: Sequence[RunRecord]) -> dict[str, list[CurvePoint]]:
         return dict(records[0].curves)
     alike = [name for name in sorted(records[0].curves) if _same_grid(name, records)]
     return {
-        name: [
-            _mean_point(points) for points in zip(*(record.curves[name] for record in records), strict=True)
-        ]
+        name: [_mean_point(points) for points in zip(*(record.curves[name] for record in records), strict=True)]
         for name in alike
     }
 
@@ -49,8 +47,7 @@ def _mean_metric(name: str, records: Sequence[RunRecord]) -> MetricValue:
     reason = _why_no_mean(name, records)
     if reason:
         return first.model_copy(
-            update=dict.fromkeys(("value", "ci_low", "ci_high", "ci_source", "ci_reason", "n"))
-            | {"reason": reason}
+            update=dict.fromkeys(("value", "ci_low", "ci_high", "ci_source", "ci_reason", "n")) | {"reason": reason}
         )
     mean, low, high = interval(_value(record.metrics[name]) for record in records)
     return first.model_copy(
@@ -90,7 +87,6 @@ def _same_grid(name: str, records: Sequence[RunRecord]) -> bool:
 def _mean_point(points: Sequence[CurvePoint]) -> CurvePoint:
     value, low, high = interval(map(_value, points))
     counts: Mapping[str, int] = {
-        name: round(float(np.mean([getattr(point, name) for point in points])))
-        for name in ("n_requested", "n_edges")
+        name: round(float(np.mean([getattr(point, name) for point in points]))) for name in ("n_requested", "n_edges")
     }
     return CurvePoint(fraction=points[0].fraction, value=value, ci_low=low, ci_high=high, **counts)

@@ -20,9 +20,7 @@ READING = (
     "ablations or conventions are not comparable."
 )
 
-EMPTY = (
-    "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
-)
+EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
 
 
 def csv_table(groups: Sequence[GroupView]) -> bytes:
@@ -47,8 +45,7 @@ def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]
     texts |= {"seeds": " ".join(map(str, entry.seeds)), "reason": entry.reason}
     identity = view.group.key | {"group": view.group.id} | texts
     flat: dict[str, Any] = {
-        name: sheet(plain(value, 400)) if isinstance(value, str) else value
-        for name, value in identity.items()
+        name: sheet(plain(value, 400)) if isinstance(value, str) else value for name, value in identity.items()
     }
     flat["cells"] = " ".join(record.cell.id for record in entry.records)
     for metric, rank in row.ranks.items():

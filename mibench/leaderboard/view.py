@@ -85,9 +85,7 @@ def view(group: Group) -> GroupView:
     headlines = [column for column in columns if column.headline]
     ranker = Ranker()
     ranks = {column.metric: ranker.rank(group.rows, column) for column in headlines}
-    rows = [
-        _row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}) for row in group.rows
-    ]
+    rows = [_row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}) for row in group.rows]
     return GroupView(
         group=group,
         columns=columns,
@@ -139,9 +137,7 @@ def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
     interval = "" if low is None or high is None else _span(low, high, column.digits)
     place = f"rank {rank}: {rank.why}" if rank else ""
     title = "; ".join(filter(None, (_interval_title(value), place)))
-    return CellView(
-        number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else ""
-    )
+    return CellView(number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else "")
 
 
 def _span(low: float, high: float, digits: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from mibench.core.errors import UsageError
 from mibench.core.names import unknown
@@ -51,15 +52,12 @@ class Method:
         for name in given:
             if name not in known:
                 raise unknown(f"parameter of {self.name}", name, known)
-        hints = get_type_hints(self.function)
         values = {}
         for name, parameter in known.items():
             value = given.get(name, parameter.default)
             if value is inspect.Parameter.empty:
-                raise UsageError(
-                    f"{self.name} needs '{name}'.", why="It has no default.", do=f"--set {name}=…"
-                )
-            values[name] = self._converted(name, value, hints.get(name, Any))
+                raise UsageError(f"{self.name} needs '{name}'.", why="It has no default.", do=f"--set {name}=…")
+            values[name] = self._converted(name, value, self._kind(parameter))
         return values
 
     @property
@@ -68,14 +66,30 @@ class Method:
         found = list(inspect.signature(self.function).parameters.values())[1:]
         return {one.name: one for one in found if one.kind is not inspect.Parameter.VAR_KEYWORD}
 
+    def _kind(self, parameter: inspect.Parameter) -> Any:
+        """Type of a parameter; without an annotation, that of its default, where ``1`` also means ``1.5``."""
+        if parameter.annotation is inspect.Parameter.empty:
+            kind = type(parameter.default)
+            return {bool: bool, int: int | float, float: float, str: str}.get(kind, Any)
+        annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        # By itself, since another annotation may name what is imported for type checkers only.
+        try:
+            found = get_type_hints(annotated, getattr(self.function, "__globals__", {}), include_extras=True)
+        except (NameError, AttributeError, TypeError, SyntaxError):
+            return Any
+        return found[parameter.name]
+
     def _converted(self, name: str, value: Any, kind: Any) -> Any:
+        default = self.known[name].default
         try:
             return TypeAdapter(kind).validate_python(value)
+        except PydanticSchemaGenerationError:
+            return value
         except ValidationError as error:
             raise UsageError(
                 f"{self.name} cannot take {name}={value!r}.",
                 why=error.errors()[0]["msg"],
-                do=f"Give a value of type {getattr(kind, '__name__', kind)}.",
+                do="Give another value." if default is inspect.Parameter.empty else f"Its default is {default}.",
             ) from error
 
 

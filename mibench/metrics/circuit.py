@@ -79,10 +79,7 @@ def circuit_metrics(
     examples = read_tables(CircuitTables(table, endpoints, n_edges_total))
     measured = _measure(examples, resampled_means(examples.columns, resampling))
     metrics = {metric.name: _result(metric, measured, resampling) for metric in curve_metrics()}
-    curves = {
-        f"faithfulness_{ranking}": list(_points(measured, ranking, resampling))
-        for ranking in examples.rankings
-    }
+    curves = {f"faithfulness_{ranking}": list(_points(measured, ranking, resampling)) for ranking in examples.rankings}
     return metrics, curves
 
 
@@ -135,9 +132,7 @@ def _missing(metric: CircuitMetric, measured: _Measured) -> str | None:
         return measured.denominator.problem
     if curve.fractions.size < 2:
         return "one circuit is a point, not a curve: it has a faithfulness but no area"
-    if metric.mib_grid and not (
-        curve.fractions.size == len(FRACTIONS) and np.allclose(curve.fractions, FRACTIONS)
-    ):
+    if metric.mib_grid and not (curve.fractions.size == len(FRACTIONS) and np.allclose(curve.fractions, FRACTIONS)):
         return "defined at MIB's ten sizes only, and other sizes were measured"
     return None
 
@@ -193,9 +188,7 @@ def _points(measured: _Measured, ranking: RankingName, resampling: Resampling) -
         )
 
 
-def _difference(
-    metric: CircuitMetric, a: _Measured, b: _Measured, resampling: Resampling
-) -> MetricDifference:
+def _difference(metric: CircuitMetric, a: _Measured, b: _Measured, resampling: Resampling) -> MetricDifference:
     missing = _missing(metric, a) or _missing(metric, b)
     if missing:
         return MetricDifference(None, None, None, None, missing)

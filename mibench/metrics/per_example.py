@@ -127,9 +127,7 @@ def _ranked(rows: pd.DataFrame, examples: pd.Index, n_edges_total: int) -> Ranke
         raise _contradiction("the circuits and the endpoints were not measured on the same examples")
     sizes = points["weighted_edges"]["max"].to_numpy(dtype=np.float64) / n_edges_total
     if not ((sizes >= 0) & (sizes <= 1 + _ROUNDING)).all():
-        raise _contradiction(
-            f"a circuit has more weighted edges than the graph's {n_edges_total}, or fewer than 0"
-        )
+        raise _contradiction(f"a circuit has more weighted edges than the graph's {n_edges_total}, or fewer than 0")
     return RankedExamples(
         fractions=wide.columns.to_numpy(dtype=np.float64),
         n_requested=points["n_requested"]["max"].to_numpy(dtype=np.int64),

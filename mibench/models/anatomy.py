@@ -114,6 +114,12 @@ class Anatomy:
         embedded: Tensor = self.model.get_submodule(self.layout.embed)(ids)
         return embedded
 
+    def run_mlp(self, layer: int, stream: Tensor) -> Tensor:
+        """What the MLP of a layer adds to a residual stream ``[..., d_model]`` that it reads."""
+        block = self.blocks[layer]
+        output: Tensor = block.mlp(block.norm2(stream))
+        return output if block.mlp_end is block.mlp else block.mlp_end(output)
+
     def positions(self, start: int, stop: int) -> Tensor | float:
         """Learned position embeddings ``[1, pos, d_model]`` of positions start to stop, or 0 where there are none."""
         if self.layout.positions is None:

@@ -100,20 +100,14 @@ def _read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path, max_bytes=_MAX_CONFIG_BYTES), parse_constant=str)
     except ValueError as error:
-        raise ModelError(
-            f"{path} is not JSON.", why=str(error), do="Restore or download the file."
-        ) from error
+        raise ModelError(f"{path} is not JSON.", why=str(error), do="Restore or download the file.") from error
     if not isinstance(value, dict):
-        raise ModelError(
-            f"{path} is not a JSON object.", why=f"It holds a {type(value).__name__}.", do="Restore it."
-        )
+        raise ModelError(f"{path} is not a JSON object.", why=f"It holds a {type(value).__name__}.", do="Restore it.")
     return value
 
 
 def _no_weights(folder: Path) -> ModelError:
-    pickled = sorted(path.name for path in folder.glob("*.bin")) + sorted(
-        path.name for path in folder.glob("*.pt*")
-    )
+    pickled = sorted(path.name for path in folder.glob("*.bin")) + sorted(path.name for path in folder.glob("*.pt*"))
     if pickled:
         return ModelError(
             f"The weights in {folder} are not read.",

@@ -67,9 +67,7 @@ class _Checkpoint:
     digest: str
 
 
-def load_hf(
-    ref: str, *, dtype: str = "float32", device: str = "cpu", attention: str | None = None
-) -> HFModel:
+def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention: str | None = None) -> HFModel:
     """Load a network.
 
     Args:
@@ -228,9 +226,7 @@ def _load_model(folder: Path, dtype: str, attention: str) -> PreTrainedModel:
     # A foreign folder can fail inside transformers in any way.
     except Exception as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"The model in {folder} cannot be loaded.", why=reason, do="Check the folder."
-        ) from error
+        raise ModelError(f"The model in {folder} cannot be loaded.", why=reason, do="Check the folder.") from error
     missing = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
     if missing:
         raise ModelError(

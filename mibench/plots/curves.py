@@ -155,8 +155,7 @@ def _draw(axes: Axes, line: _Line, name: str, index: int) -> None:
         markeredgecolor="white",
         markeredgewidth=0.6,
         linewidth=1.7,
-        label="\u200b"
-        + _short(name, _LONGEST_NAME),  # a leading underscore would hide the name from the legend
+        label="\u200b" + _short(name, _LONGEST_NAME),  # a leading underscore would hide the name from the legend
         zorder=3 + index,
     )
 
@@ -183,9 +182,7 @@ def _log_sizes(axes: Axes, smallest: float) -> None:
     decades = range(math.floor(math.log10(smallest)), 1)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(
-        FixedLocator(
-            [step * 10.0**decade for decade in decades for step in (1, 2, 5) if step * 10.0**decade <= 1]
-        )
+        FixedLocator([step * 10.0**decade for decade in decades for step in (1, 2, 5) if step * 10.0**decade <= 1])
     )
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(smallest / 1.12, 1.06)

@@ -51,9 +51,7 @@ def _dump(value: Any) -> bytes:
 
 
 def _broken(source: str, why: str) -> StoreError:
-    return StoreError(
-        f"{source} is not a valid record.", why=why, do="Remove the file and run its cell again."
-    )
+    return StoreError(f"{source} is not a valid record.", why=why, do="Remove the file and run its cell again.")
 
 
 def _first_faults(error: ValidationError) -> str:

@@ -180,9 +180,7 @@ class Store:
             StoreError: A record is broken, so that what it refers to is not known.
         """
         removed = []
-        for folder in sorted(
-            {path.parent for path in self.folder.rglob("*") if _BESIDE.fullmatch(path.name)}
-        ):
+        for folder in sorted({path.parent for path in self.folder.rglob("*") if _BESIDE.fullmatch(path.name)}):
             used = {ref.file for path in _records_in(folder) for ref in _references(_read(path))}
             removed += _remove_stale(folder, used, cell_id="", older_than=older_than)
         return removed

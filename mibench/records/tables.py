@@ -58,6 +58,4 @@ def read_table(content: bytes, ref: TableRef) -> pd.DataFrame:
 
 
 def _damaged(ref: TableRef, why: str) -> StoreError:
-    return StoreError(
-        f"The table {ref.file} cannot be used.", why=why, do="Fetch it again, or run its cell again."
-    )
+    return StoreError(f"The table {ref.file} cannot be used.", why=why, do="Fetch it again, or run its cell again.")

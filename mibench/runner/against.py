@@ -35,7 +35,7 @@ def comparisons(jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], s
 
     Args:
         jobs: Jobs with their records; of a method with several seeds the first is compared.
-        against: Names of methods.
+        against: Methods, as the user wrote them.
         store: Holds the tables.
 
     Returns:
@@ -43,19 +43,21 @@ def comparisons(jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], s
     """
     good = _first_seeds(jobs)
     found = []
-    for first in good:
-        for second in good:
-            same = (first.cell.task.name, first.cell.model) == (second.cell.task.name, second.cell.model)
-            named = second.cell.method.name in against and first.cell.method.name not in against
-            if same and named:
+    for own, first in good:
+        for other, second in good:
+            same = (own.task, own.model) == (other.task, other.model)
+            if same and other.ref in against and own.ref not in against:
                 sides = [_tables(record, store) for record in (first, second)]
                 found.append(Comparison(first, second, compare_circuits(*sides)))
     return found
 
 
-def _first_seeds(jobs: Sequence[tuple[Job, RunRecord]]) -> list[RunRecord]:
-    records = [record for job, record in jobs if record.status == "ok" and not job.floor]
-    return [record for record in records if record.cell.method.seed in {None, 0}]
+def _first_seeds(jobs: Sequence[tuple[Job, RunRecord]]) -> list[tuple[Job, RunRecord]]:
+    good = [(job, record) for job, record in jobs if record.status == "ok" and not job.floor]
+    first: dict[tuple[str, ...], tuple[Job, RunRecord]] = {}
+    for job, record in good:
+        first.setdefault((job.task, job.model, job.ref), (job, record))
+    return list(first.values())
 
 
 def _tables(record: RunRecord, store: Store) -> CircuitTables:

@@ -27,6 +27,7 @@ class Job:
         method: The method.
         params: All its parameters.
         seed: None: the method draws nothing.
+        ref: What the user wrote for the method.
         floor: The job is there to measure the floor.
     """
 
@@ -35,6 +36,7 @@ class Job:
     method: Method
     params: Mapping[str, Any]
     seed: int | None
+    ref: str = ""
     floor: bool = False
 
     @property
@@ -48,30 +50,31 @@ def plan(settings: RunSettings) -> list[Job]:
     """List the jobs of a run: the floor's first, then tasks × models × methods × seeds.
 
     Raises:
-        UsageError: Unknown methods or parameters, or a level that a method cannot score.
+        UsageError: Unknown methods or parameters, a level that a method cannot score, or a foreign convention.
     """
+    _check_convention(settings.convention)
     methods = [find_method(ref) for ref in settings.methods]
     for method in methods:
         _check_level(method, settings)
     given = _by_method(settings.set, methods)
     kinds = [
-        (method, _params(method, values, settings.convention), seed)
-        for method, values in zip(methods, given, strict=True)
+        (ref, method, _params(method, values, settings.convention), seed)
+        for ref, method, values in zip(settings.methods, methods, given, strict=True)
         for seed in _seeds(method, settings.seeds)
     ]
     kinds = [*_floor(settings), *kinds]
     jobs: dict[tuple[Any, ...], Job] = {}
     for model in settings.model:
         for task in settings.task:
-            for method, params, seed in kinds:
-                key = (model, task, method.name, repr(sorted(params.items())), seed)
-                jobs.setdefault(key, Job(task, model, method, params, seed, floor=method.name == FLOOR))
-    asked = {method.name for method in methods}
-    return [replace(job, floor=job.floor and FLOOR not in asked) for job in jobs.values()]
+            for ref, method, params, seed in kinds:
+                # A user's method may have the name of another one.
+                key = (model, task, method.name, method.code_digest, repr(sorted(params.items())), seed)
+                jobs.setdefault(key, Job(task, model, method, params, seed, ref, floor=ref == FLOOR))
+    return [replace(job, floor=job.floor and FLOOR not in settings.methods) for job in jobs.values()]
 
 
-def _floor(settings: RunSettings) -> list[tuple[Method, dict[str, Any], int | None]]:
-    return [(find_method(FLOOR), {}, seed) for seed in range(settings.floor_draws)]
+def _floor(settings: RunSettings) -> list[tuple[str, Method, dict[str, Any], int | None]]:
+    return [(FLOOR, find_method(FLOOR), {}, seed) for seed in range(settings.floor_draws)]
 
 
 def _seeds(method: Method, n: int) -> list[int | None]:
@@ -102,6 +105,15 @@ def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict
         for place in takers:
             found[place][name] = value
     return found
+
+
+def _check_convention(convention: Convention) -> None:
+    if convention is Convention.SAEBENCH:
+        raise UsageError(
+            "Circuits are not scored under the convention 'saebench'.",
+            why="It is about sparse dictionaries.",
+            do="Use --convention mibench or mib.",
+        )
 
 
 def _check_level(method: Method, settings: RunSettings) -> None:

@@ -7,13 +7,11 @@ import importlib.util
 import shlex
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
-import mibench
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import FORMATS, load_scores
 from mibench.core.errors import MethodError, UsageError
@@ -22,6 +20,7 @@ from mibench.core.hashing import digest
 from mibench.core.names import did_you_mean
 from mibench.methods.method import METHODS, Method
 from mibench.methods.view import CircuitView
+from mibench.runner.user_code import code_digest
 from mibench.tasks.export import as_pairs
 from mibench.tasks.pairs import write_pairs
 
@@ -49,20 +48,22 @@ def find_method(ref: str) -> Method:
     raise UsageError(
         f"Unknown method '{ref}'.",
         why="It is no registered method, no path/to/file.py:function, and no 'cmd: …'.",
-        do=did_you_mean(ref, METHODS.names()),
+        do=f"Write {ref}:function." if ref.endswith(".py") else did_you_mean(ref, METHODS.names()),
     )
 
 
 def _from_file(path: Path, name: str) -> Method:
     module = _import(path)
     found = getattr(module, name, None)
-    if found is None:
-        public = [word for word, value in vars(module).items() if callable(value) and not word.startswith("_")]
+    if not isinstance(found, Method | FunctionType):
+        own = [word for word, value in vars(module).items() if isinstance(value, Method | FunctionType)]
         raise UsageError(
-            f"{path} has no function '{name}'.", why="It is not defined there.", do=did_you_mean(name, public)
+            f"{path} has no function '{name}'.",
+            why="It is not defined there." if found is None else f"It is a {type(found).__name__}.",
+            do=did_you_mean(name, [word for word in own if not word.startswith("_")]),
         )
     method = found if isinstance(found, Method) else Method(found, name=name.replace("_", "-"))
-    return replace(method, code_digest=_loaded_code())
+    return replace(method, code_digest=code_digest(path))
 
 
 def _import(path: Path) -> ModuleType:
@@ -76,27 +77,11 @@ def _import(path: Path) -> ModuleType:
         sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MethodError(
             f"{path} cannot be imported.", why=f"{type(error).__name__}: {error}", do="Fix the file."
         ) from error
     return module
-
-
-def _loaded_code() -> str:
-    """Digest of every loaded module that is the user's own: not installed, not Python's, not mibench's."""
-    paths = sysconfig.get_paths()
-    installed = tuple(str(Path(paths[key]).resolve()) for key in ("stdlib", "platstdlib", "purelib", "platlib"))
-    ours = str(Path(mibench.__file__).resolve().parent)
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not file or not file.endswith(".py") or name == "__main__":
-            continue
-        place = Path(file).resolve()
-        if not str(place).startswith((*installed, ours)) and place.is_file():
-            found[name] = hashlib.sha256(place.read_bytes()).hexdigest()
-    return digest(found)
 
 
 def _command(text: str) -> Method:
@@ -107,8 +92,12 @@ def _command(text: str) -> Method:
             why=f"It lacks {' and '.join(missing)}.",
             do="Write cmd: python my.py {pairs} {out}; it reads the pairs file and writes scores to {out}.",
         )
-    words = shlex.split(text)
-    files = [Path(word) for word in words if Path(word).is_file()]
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"The command '{text}' cannot be read.", why=str(error), do="Close its quotes.") from error
+    # A Python interpreter is part of the environment, like its packages: provenance, not identity.
+    files = [Path(word) for word in words if Path(word).is_file() and not Path(word).name.startswith("python")]
     code = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     name = next((file.stem for file in files), Path(words[0]).name)
 
@@ -131,7 +120,7 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
         }
         filled = [_fill(word, places) for word in words]
         try:
-            done = subprocess.run(filled, capture_output=True, text=True, check=False)
+            done = subprocess.run(filled, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
             raise MethodError(
                 f"The command '{words[0]}' cannot be started.", why=str(error), do="Check its path."
@@ -141,7 +130,7 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
             last = (done.stderr or done.stdout).strip().splitlines()[-3:]
             why = f"Exit status {done.returncode}" + (f": {' / '.join(last)}" if last else "; it wrote no scores.")
             raise MethodError(f"The command '{words[0]} …' failed.", why=why, do="Run it by hand on a pairs file.")
-        return load_scores(written[0])
+        return load_scores(written[0], level=view.level)
 
 
 def _fill(word: str, places: dict[str, str]) -> str:

@@ -118,23 +118,17 @@ class _Row:
             bos = self.encoder.bos_id if self.encoder else None
             ids = (*([] if bos is None else [bos]), *self._encode(prompt))
         if not ids:
-            raise self._error(
-                "has a prompt without tokens", "The tokenizer gives none.", "Write a longer prompt."
-            )
+            raise self._error("has a prompt without tokens", "The tokenizer gives none.", "Write a longer prompt.")
         return self._known(ids)
 
     def _answers(self, answer: Answer) -> tuple[int, ...]:
         items = answer if isinstance(answer, tuple) else (answer,)
-        return self._known(
-            tuple(item if isinstance(item, int) else self._first_token(item) for item in items)
-        )
+        return self._known(tuple(item if isinstance(item, int) else self._first_token(item) for item in items))
 
     def _first_token(self, text: str) -> int:
         ids = self._encode(text)
         if not ids:
-            raise self._error(
-                "has an answer without tokens", "The tokenizer gives none.", "Write a longer answer."
-            )
+            raise self._error("has an answer without tokens", "The tokenizer gives none.", "Write a longer answer.")
         return ids[0]
 
     def _encode(self, text: str) -> tuple[int, ...]:

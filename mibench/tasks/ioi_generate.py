@@ -62,9 +62,7 @@ class Scene:
         block = hashlib.sha256(canonical_json([sorted(self.names[:2]), self.place, self.thing])).digest()
         return _BUCKETS[block[0] % len(_BUCKETS)]
 
-    def sentence(
-        self, people: Sequence[str], *, flip_first: bool = False, third: str | None = None
-    ) -> dict[str, Any]:
+    def sentence(self, people: Sequence[str], *, flip_first: bool = False, third: str | None = None) -> dict[str, Any]:
         """Return prompt, choices and answerKey.
 
         Args:

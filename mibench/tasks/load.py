@@ -30,17 +30,13 @@ def load_task(ref: str) -> Task:
     if ref in REGISTRY.components:
         found = REGISTRY.load(ref)
         if not isinstance(found, Task):
-            raise DataError(
-                f"'{ref}' is not a task.", why=f"It is a {type(found).__name__}.", do="Use @task(…)."
-            )
+            raise DataError(f"'{ref}' is not a task.", why=f"It is a {type(found).__name__}.", do="Use @task(…).")
         return found
     path = Path(ref)
     if path.suffix == ".jsonl":
         return _local_task(existing_file(path))
     if path.is_file():
-        raise UsageError(
-            f"{ref} is not a pairs file.", why="Its name does not end in .jsonl.", do="Rename it."
-        )
+        raise UsageError(f"{ref} is not a pairs file.", why="Its name does not end in .jsonl.", do="Rename it.")
     raise UsageError(
         f"Unknown task '{ref}'.",
         why="No task has that name, and it is not the path of a .jsonl file.",

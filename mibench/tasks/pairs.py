@@ -92,9 +92,7 @@ def read_pairs(path: Path | str, *, max_bytes: int = MAX_BYTES) -> list[Pair]:
     return pairs
 
 
-def write_pairs(
-    path: Path | str, pairs: Iterable[Pair], *, extras: Iterable[dict[str, Any]] | None = None
-) -> None:
+def write_pairs(path: Path | str, pairs: Iterable[Pair], *, extras: Iterable[dict[str, Any]] | None = None) -> None:
     """Write a pairs file, whole or not at all.
 
     Args:
@@ -108,9 +106,7 @@ def write_pairs(
     """
     rows = [pair.as_json() for pair in pairs]
     if not rows:
-        raise DataError(
-            f"{path} was not written.", why="There are no pairs.", do="Choose another split or limit."
-        )
+        raise DataError(f"{path} was not written.", why="There are no pairs.", do="Choose another split or limit.")
     if extras is not None:
         rows = [extra | row for row, extra in zip(rows, extras, strict=True)]
     atomic_write(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
@@ -203,9 +199,7 @@ def _one_answer(value: Any, field: str) -> str | int:
 
 def _token_id(value: Any, field: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_ID:
-        raise _BadField(
-            field, f"{_shown(value)} is not a token id.", f"Token ids are integers from 0 to {MAX_ID}."
-        )
+        raise _BadField(field, f"{_shown(value)} is not a token id.", f"Token ids are integers from 0 to {MAX_ID}.")
     return value
 
 

@@ -81,9 +81,7 @@ class Task:
         if split not in self.splits:
             raise unknown("split", split, self.splits)
         if limit is not None and limit < 1:
-            raise UsageError(
-                f"A limit of {limit} is not possible.", why="It is below 1.", do="Give 1 or more."
-            )
+            raise UsageError(f"A limit of {limit} is not possible.", why="It is below 1.", do="Give 1 or more.")
         kept = self.source(split, encoder)[:limit]
         if not kept:
             raise DataError(

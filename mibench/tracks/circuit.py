@@ -71,9 +71,7 @@ def circuits_of(scores: CircuitScores, convention: Convention = Convention.MIBEN
     ]
 
 
-def select(
-    scores: CircuitScores, n: int, ranking: Ranking, convention: Convention = Convention.MIBENCH
-) -> Circuit:
+def select(scores: CircuitScores, n: int, ranking: Ranking, convention: Convention = Convention.MIBENCH) -> Circuit:
     """The pruned circuit of the ``n`` best edges, nodes or neurons."""
     if scores.level is Level.EDGE:
         return circuit_of_edges(scores.graph, scores.scores, n, ranking)

@@ -92,9 +92,7 @@ def cfg_of(scores: CircuitScores) -> dict[str, Any]:
     """
     graph = scores.graph
     if scores.d_model is None:
-        raise refuse(
-            "MIB's files say d_model, and these scores do not know it.", "Set d_model, or use .safetensors."
-        )
+        raise refuse("MIB's files say d_model, and these scores do not know it.", "Set d_model, or use .safetensors.")
     return {
         "n_layers": graph.n_layers,
         "n_heads": graph.n_heads,
@@ -141,13 +139,9 @@ def _left_out(graph: Graph, level: Level, values: FloatArray) -> dict[str, int]:
 def _detect(tables: MibTables) -> tuple[Level, tuple[str, ...]]:
     held = [level for level in (Level.NEURON, Level.NODE, Level.EDGE) if _speaks(tables, level)]
     if not held:
-        present = [
-            level for level in (Level.NEURON, Level.NODE, Level.EDGE) if tables.scores_of(level) is not None
-        ]
+        present = [level for level in (Level.NEURON, Level.NODE, Level.EDGE) if tables.scores_of(level) is not None]
         if not present:
-            raise refuse(
-                "The file has no scores.", "Give scores of edges, nodes or neurons; or ask for it as binary."
-            )
+            raise refuse("The file has no scores.", "Give scores of edges, nodes or neurons; or ask for it as binary.")
         return present[0], ()
     level = Level.EDGE if held == [Level.NODE, Level.EDGE] else held[0]
     if len(held) == 1:

@@ -137,9 +137,7 @@ def _known_nodes(graph: Graph, entries: Mapping[str, Any]) -> dict[int, tuple[st
         raise _unknown("nodes", unknown, graph)
     wrong = [name for name, entry in entries.items() if not isinstance(entry, dict)]
     if wrong:
-        raise refuse(
-            f"Node {brief(wrong[0])} is not an object.", "Write its in_graph, and score if it has one."
-        )
+        raise refuse(f"Node {brief(wrong[0])} is not an object.", "Write its in_graph, and score if it has one.")
     return {rows[name]: (name, entry) for name, entry in entries.items() if name in rows}
 
 
@@ -191,15 +189,11 @@ def _row(values: object, name: str, *, head: int, shape: tuple[int, int]) -> lis
     n_heads, d_model = shape
     if name.startswith("a") and isinstance(values, list) and values and isinstance(values[0], list):
         if len(values) != n_heads:
-            raise refuse(
-                f"'{name}' lists neurons of {len(values)} heads, not {n_heads}.", "Write one list a node."
-            )
+            raise refuse(f"'{name}' lists neurons of {len(values)} heads, not {n_heads}.", "Write one list a node.")
         values = values[head]
     if not isinstance(values, list) or len(values) != d_model:
         length = len(values) if isinstance(values, list) else "no list"
-        raise refuse(
-            f"'{name}' lists {length} neurons, not d_model = {d_model}.", "Write d_model values a node."
-        )
+        raise refuse(f"'{name}' lists {length} neurons, not d_model = {d_model}.", "Write d_model values a node.")
     return [value if type(value) in (float, bool) else _number(value, name) for value in values]
 
 
@@ -243,9 +237,7 @@ def _write_list(stream: TextIO, lines: Iterator[str]) -> None:
 
 
 def _node_lines(tables: MibTables) -> Iterator[str]:
-    members = (
-        np.zeros(tables.graph.n_sources, np.bool_) if tables.nodes_in_graph is None else tables.nodes_in_graph
-    )
+    members = np.zeros(tables.graph.n_sources, np.bool_) if tables.nodes_in_graph is None else tables.nodes_in_graph
     for row, name in enumerate(tables.graph.source_names):
         entry: dict[str, Any] = {"in_graph": bool(members[row])}
         # A node without a score is one that is not scored.
@@ -273,9 +265,7 @@ def _edge_lines(tables: MibTables) -> Iterator[str]:
     words = ("false", "true")
     for row, source in enumerate(graph.source_names):
         columns = np.flatnonzero(graph.real_mask[row])
-        parts = zip(
-            columns.tolist(), values[row, columns].tolist(), members[row, columns].tolist(), strict=True
-        )
+        parts = zip(columns.tolist(), values[row, columns].tolist(), members[row, columns].tolist(), strict=True)
         yield ",\n".join(
             f'"{source}->{destinations[column]}": {{"score": {score!r}, "in_graph": {words[member]}}}'
             for column, score, member in parts

@@ -77,17 +77,11 @@ def _check_names(key: str, names: object, expected: list[str]) -> None:
     if list(names) == expected:
         return
     if len(names) == len(expected) and set(names) == set(expected):
-        raise refuse(
-            f"{key} has the names of cfg's graph in another order.", "Order rows and columns as MIB does."
-        )
+        raise refuse(f"{key} has the names of cfg's graph in another order.", "Order rows and columns as MIB does.")
     place = next((i for i, pair in enumerate(zip(names, expected, strict=False)) if pair[0] != pair[1]), None)
     if place is None:
-        raise refuse(
-            f"{key} has {len(names)} names; cfg's graph has {len(expected)}.", "Fix cfg or the names."
-        )
-    raise refuse(
-        f"{key}[{place}] is {brief(names[place])}, not '{expected[place]}'.", "Fix cfg or the names."
-    )
+        raise refuse(f"{key} has {len(names)} names; cfg's graph has {len(expected)}.", "Fix cfg or the names.")
+    raise refuse(f"{key}[{place}] is {brief(names[place])}, not '{expected[place]}'.", "Fix cfg or the names.")
 
 
 def _shape(key: str, graph: Graph, d_model: int | None) -> tuple[int, ...]:
@@ -109,14 +103,10 @@ def _plain(key: str, tensor: object, shape: tuple[int, ...]) -> torch.Tensor:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
         raise refuse(f"{key} is not an ordinary dense tensor.", _DO)
     if tuple(tensor.shape) != shape:
-        raise refuse(
-            f"{key} has shape {list(tensor.shape)}; cfg's graph needs {list(shape)}.", "Fix cfg or the shape."
-        )
+        raise refuse(f"{key} has shape {list(tensor.shape)}; cfg's graph needs {list(shape)}.", "Fix cfg or the shape.")
     needed = tensor.numel() * tensor.element_size()
     if not tensor.is_contiguous() or tensor.untyped_storage().nbytes() < needed:
-        raise refuse(
-            f"{key} is a view with strides, not a tensor with its own values.", "Save it .contiguous()."
-        )
+        raise refuse(f"{key} is a view with strides, not a tensor with its own values.", "Save it .contiguous().")
     return tensor.detach()
 
 
@@ -153,9 +143,7 @@ def write(scores: CircuitScores, path: Path) -> None:
     cfg, tables = cfg_of(scores), from_scores(scores)
     graph = scores.graph
     arrays: dict[str, NDArray[Any] | None] = {
-        "edges_scores": np.zeros(graph.shape, np.float32)
-        if tables.edges_scores is None
-        else tables.edges_scores,
+        "edges_scores": np.zeros(graph.shape, np.float32) if tables.edges_scores is None else tables.edges_scores,
         "edges_in_graph": tables.edges_in_graph,
         "nodes_in_graph": tables.nodes_in_graph,
         "nodes_scores": tables.nodes_scores,

@@ -83,13 +83,9 @@ def _header(scores: CircuitScores) -> bytes:
             }
         )
     except (TypeError, ValueError, RecursionError) as error:
-        raise refuse(
-            f"params or meta are not JSON: {error}", "Keep numbers, text, lists and objects there."
-        ) from error
+        raise refuse(f"params or meta are not JSON: {error}", "Keep numbers, text, lists and objects there.") from error
     if len(text) > MAX_HEADER:
-        raise refuse(
-            f"params and meta take {len(text)} bytes; the limit is {MAX_HEADER}.", "Keep less there."
-        )
+        raise refuse(f"params and meta take {len(text)} bytes; the limit is {MAX_HEADER}.", "Keep less there.")
     return text
 
 
@@ -133,9 +129,7 @@ def read(path: Path, wanted: Wanted) -> CircuitScores:
 
 def _parse_header(text: str | None) -> Header:
     if text is None:
-        raise refuse(
-            "It has no 'mibench' entry in its metadata.", "Convert it from a MIB file, or score again."
-        )
+        raise refuse("It has no 'mibench' entry in its metadata.", "Convert it from a MIB file, or score again.")
     if len(text) > MAX_HEADER:
         raise refuse(f"Its header takes {len(text)} bytes; the limit is {MAX_HEADER}.", "Keep less there.")
     try:
@@ -145,24 +139,18 @@ def _parse_header(text: str | None) -> Header:
         return Header.model_validate(values)
     except (ValidationError, ValueError, RecursionError) as error:
         why = str(error).splitlines()[:3]
-        raise refuse(
-            f"Its header is not understood: {' '.join(why):.300}", "Write the file with mibench."
-        ) from error
+        raise refuse(f"Its header is not understood: {' '.join(why):.300}", "Write the file with mibench.") from error
 
 
 def _arrays(stream: Any, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
     names = set(stream.keys())
     if not {"scores", "scored"} <= names <= set(_DTYPES):
-        raise refuse(
-            f"It holds the tensors {sorted(names)[:5]}.", "Only scores, scored and in_graph belong there."
-        )
+        raise refuse(f"It holds the tensors {sorted(names)[:5]}.", "Only scores, scored and in_graph belong there.")
     arrays = {}
     for name in sorted(names):
         part = stream.get_slice(name)
         found, dtype = tuple(part.get_shape()), part.get_dtype()
         if found != shape or dtype not in _DTYPES[name]:
-            raise refuse(
-                f"'{name}' is {dtype} {list(found)}, not {_DTYPES[name][0]} {list(shape)}.", "Make it again."
-            )
+            raise refuse(f"'{name}' is {dtype} {list(found)}, not {_DTYPES[name][0]} {list(shape)}.", "Make it again.")
         arrays[name] = stream.get_tensor(name)
     return arrays

@@ -93,9 +93,7 @@ def test_a_ranking_may_carry_a_circuit(tmp_path, make_scores, suffix):
 
 
 def test_the_native_format_keeps_where_scores_come_from(tmp_path, make_scores):
-    scores = make_scores(
-        method="eap", params={"steps": 5}, meta={"a": [1, None]}, selection="greedy", notes=("n",)
-    )
+    scores = make_scores(method="eap", params={"steps": 5}, meta={"a": [1, None]}, selection="greedy", notes=("n",))
     save_scores(scores, tmp_path / "s.safetensors")
     back = load_scores(tmp_path / "s.safetensors")
     assert (back.method, back.params, back.meta) == ("eap", {"steps": 5}, {"a": [1, None]})
@@ -214,9 +212,7 @@ def test_the_circuit_of_a_node_file_has_the_edges_between_its_nodes(tmp_path, ma
     expected = circuit_of_nodes(scores.graph, nodes)
     assert np.array_equal(binary.circuit().edges, expected.edges)
     neurons = np.repeat(nodes[:, None], 4, axis=1)
-    by_neuron = CircuitScores(
-        scores.graph, Level.NEURON, neurons.astype(float), 4, in_graph=neurons, binary=True
-    )
+    by_neuron = CircuitScores(scores.graph, Level.NEURON, neurons.astype(float), 4, in_graph=neurons, binary=True)
     assert np.array_equal(by_neuron.circuit().edges, circuit_of_neurons(scores.graph, neurons).edges)
 
 

@@ -67,9 +67,7 @@ def shell(tmp_path: Path) -> Run:
     def call(*words: object, **environment: str) -> Ran:
         command = [sys.executable, "-m", "mibench", *map(str, words)]
         env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | environment
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=120, check=False)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return call

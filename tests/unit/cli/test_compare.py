@@ -107,9 +107,7 @@ def test_latex_is_booktabs_with_its_special_characters_escaped(run, store, add_r
     assert columns == {4}
 
 
-@pytest.mark.parametrize(
-    ("words", "hint"), [(["--metric", "cmdd"], "'cmd'"), (["--against", "randm"], "'random'")]
-)
+@pytest.mark.parametrize(("words", "hint"), [(["--metric", "cmdd"], "'cmd'"), (["--against", "randm"], "'random'")])
 def test_unknown_metrics_and_methods_get_a_hint(run, store, words, hint):
     ran = run("compare", store.folder, *words)
     assert ran.status == 2

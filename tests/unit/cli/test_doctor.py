@@ -65,9 +65,7 @@ def test_changed_data_are_broken(tmp_path, monkeypatch):
 
 
 def test_missing_and_old_packages_are_named_with_the_command(monkeypatch):
-    monkeypatch.setattr(
-        checkup.metadata, "requires", lambda _: ["numpy>=999", "no-such-thing>=1", "x; extra == 'dev'"]
-    )
+    monkeypatch.setattr(checkup.metadata, "requires", lambda _: ["numpy>=999", "no-such-thing>=1", "x; extra == 'dev'"])
     checks = {check.name: check for check in checkup.check_packages()}
     assert set(checks) == {"numpy", "no-such-thing"}
     assert {check.status for check in checks.values()} == {"broken"}

@@ -26,9 +26,7 @@ def ids_file(tmp_path, golden):
     return path
 
 
-def test_export_needs_no_weights_and_writes_a_pairs_file_that_reads_back(
-    run, ids_file, tiny, tmp_path, monkeypatch
-):
+def test_export_needs_no_weights_and_writes_a_pairs_file_that_reads_back(run, ids_file, tiny, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("weights were loaded")
 

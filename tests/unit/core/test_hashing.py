@@ -16,16 +16,8 @@ from hypothesis import strategies as st
 import mibench
 from mibench.core.hashing import array_digest, canonical_json, digest, file_digest
 
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text("aé\n")
-)
-trees = st.recursive(
-    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner), max_leaves=8
-)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\n")
+trees = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner), max_leaves=8)
 
 
 def test_canonical_json_is_sorted_and_without_spaces() -> None:

@@ -160,9 +160,7 @@ def test_an_entry_point_without_a_file_is_listed_and_fails_when_loaded(
         registry.load("gone")
 
 
-def test_an_entry_point_cannot_take_a_built_in_name(
-    make_package: MakePackage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_point_cannot_take_a_built_in_name(make_package: MakePackage, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, "eap", "not_there_at_all.mod:it")
     with pytest.raises(MibenchError, match="Two methods"):
         Registry("method", make_package(eap=EAP)).names()

@@ -13,7 +13,8 @@ from tiny_models import MAKERS, tiny_model
 from mibench.core.specs import Ablation
 from mibench.engine.base import prepare
 from mibench.engine.batches import batches
-from mibench.engine.evaluate import Evaluation, circuit_logits, evaluate
+from mibench.engine.circuit_pass import circuit_logits
+from mibench.engine.evaluate import Evaluation, evaluate
 from mibench.engine.model import LanguageModel
 from mibench.graph.circuit import Circuit, prune
 from mibench.graph.select import circuit_of_neurons, circuit_of_nodes

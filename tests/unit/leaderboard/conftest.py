@@ -24,9 +24,7 @@ DEAD = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 PROBLEM = Problem(what="The method failed.", why="Out of memory.", do="Use a smaller batch.")
 
 
-def circuit_tables(
-    shape: tuple[float, ...], *, seed: int = 0, noise: float = 0.2, n: int = 30
-) -> CircuitTables:
+def circuit_tables(shape: tuple[float, ...], *, seed: int = 0, noise: float = 0.2, n: int = 30) -> CircuitTables:
     """Tables of circuits whose faithfulness is `shape` up to noise; all share model and examples."""
     rng, base = np.random.default_rng(seed), np.random.default_rng(123)
     ids = [f"e{index:03}" for index in range(n)]
@@ -98,9 +96,7 @@ class Shelf:
             for name, change in fields.get("changes", {}).items()
             for value in [metrics[name]]
         }
-        cost = Cost(
-            seconds=75.5, peak_bytes=3 * 2**29, forward_passes=60.0, backward_passes=30.0, examples=30
-        )
+        cost = Cost(seconds=75.5, peak_bytes=3 * 2**29, forward_passes=60.0, backward_passes=30.0, examples=30)
         record = RunRecord(
             cell=cell, status="ok", metrics=metrics, curves=curves, volatile=Volatile(cost=cost),
             looks_at_test=fields.get("looks"),
@@ -108,9 +104,7 @@ class Shelf:
         stored = {"circuits": measured.table, "endpoints": measured.endpoints} if tables else {}
         return self.store.write(record, stored)
 
-    def fail(
-        self, method: str, *, problem: Problem = PROBLEM, status: Any = "failed", **fields: Any
-    ) -> RunRecord:
+    def fail(self, method: str, *, problem: Problem = PROBLEM, status: Any = "failed", **fields: Any) -> RunRecord:
         """Write a record without numbers."""
         return self.store.write(RunRecord(cell=make_cell(method, **fields), status=status, problem=problem))
 
@@ -123,8 +117,4 @@ def shelf(tmp_path: Path) -> Shelf:
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """All files of a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -41,9 +41,7 @@ def test_seeds_are_one_row_of_their_mean_with_an_interval_over_seeds(shelf: Shel
     assert (cmd.ci_source, cmd.n, row.seeds) == ("seeds", 3, [0, 1, 2])
     assert "mean of 3 seeds" in row.detail
     point = row.curves["faithfulness_signed"][3]
-    assert point.value == pytest.approx(
-        sum(record.curves["faithfulness_signed"][3].value for record in records) / 3
-    )
+    assert point.value == pytest.approx(sum(record.curves["faithfulness_signed"][3].value for record in records) / 3)
 
 
 def test_one_seed_keeps_the_interval_over_examples(shelf: Shelf) -> None:

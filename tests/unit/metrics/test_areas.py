@@ -19,9 +19,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 GRID = np.array(FRACTIONS)
 SEGMENT = np.array([0.2, 0.5])
 
-STRICT = {
-    name: getattr(areas, name) for name in ("area", "area_bounded", "overshoot", "distance", "area_log")
-}
+STRICT = {name: getattr(areas, name) for name in ("area", "area_bounded", "overshoot", "distance", "area_log")}
 HEIGHTS = {
     "area": lambda f: f,
     "area_bounded": lambda f: np.clip(f, 0, 1),
@@ -41,9 +39,7 @@ def strict(name, f, sizes=GRID):
 def golden_curves():
     for folder in ("tiny_gpt2", "tiny_llama", "tiny_gemma2"):
         stored = json.loads((GOLDEN / folder / "outputs.json").read_text())
-        yield from (
-            (f"{folder} {key}", stored["percentages"], value) for key, value in stored["curves"].items()
-        )
+        yield from ((f"{folder} {key}", stored["percentages"], value) for key, value in stored["curves"].items())
 
 
 def test_a_dead_curve_scores_what_the_random_row_of_mib_shows():
@@ -115,9 +111,7 @@ def test_the_full_model_ends_a_curve_that_stops_short_and_sizes_need_not_be_nest
     assert f.tolist() == [[0.0, 0.1, 0.5, 1.0], [0.0, 0.2, 0.6, 1.0]]
 
 
-@pytest.mark.parametrize(
-    ("name", "percentages", "stored"), [pytest.param(*g, id=g[0]) for g in golden_curves()]
-)
+@pytest.mark.parametrize(("name", "percentages", "stored"), [pytest.param(*g, id=g[0]) for g in golden_curves()])
 def test_areas_of_stored_curves_are_those_of_the_reference(name, percentages, stored):
     assert percentages == list(FRACTIONS)
     mib = curve(stored["faithfulnesses"])
@@ -163,9 +157,7 @@ def test_strict_areas_obey_their_identities(f, x):
     assert -tolerance <= values["area_bounded"] <= 1 + tolerance
     assert values["overshoot"] >= 0
     assert values["distance"] >= abs(1 - values["area"]) - tolerance
-    assert values["distance"] == pytest.approx(
-        1 - values["area"] + 2 * values["overshoot"], abs=10 * tolerance
-    )
+    assert values["distance"] == pytest.approx(1 - values["area"] + 2 * values["overshoot"], abs=10 * tolerance)
     assert values["area_bounded"] + values["overshoot"] >= values["area"] - tolerance
     low, high = min(0, f.min()), max(1, f.max())
     assert low - tolerance <= values["area_log"] <= high + tolerance

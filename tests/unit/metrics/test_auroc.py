@@ -11,11 +11,7 @@ from mibench.metrics.auroc import auroc, average_precision
 
 def naive_auroc(labels, scores):
     pairs = [
-        (t, f)
-        for t, a in zip(scores, labels, strict=True)
-        if a
-        for f, b in zip(scores, labels, strict=True)
-        if not b
+        (t, f) for t, a in zip(scores, labels, strict=True) if a for f, b in zip(scores, labels, strict=True) if not b
     ]
     return sum((t > f) + 0.5 * (t == f) for t, f in pairs) / len(pairs)
 

@@ -14,9 +14,7 @@ SHAPE = np.array([0.05, 0.1, 0.3, 0.5, 0.8, 1.1, 1.2, 1.1, 1.02, 1.0])
 AREAS = ("cpr", "cmd", "area_signed", "distance_absolute", "area_log_signed", "overshoot_absolute")
 
 
-def tables(
-    shape=SHAPE, *, n=40, noise=0.3, seed=0, fractions=FRACTIONS, rankings=("signed", "absolute"), lift=4.0
-):
+def tables(shape=SHAPE, *, n=40, noise=0.3, seed=0, fractions=FRACTIONS, rankings=("signed", "absolute"), lift=4.0):
     """Circuits whose faithfulness is `shape` up to noise, examples in random order."""
     rng, base = np.random.default_rng(seed), np.random.default_rng(123)
     ids = [f"e{index:03}" for index in range(n)]

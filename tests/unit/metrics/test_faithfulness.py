@@ -36,9 +36,7 @@ def test_a_denominator_that_is_rounding_noise_is_a_problem(full, empty):
     assert "undefined" in (denominator(np.array(full), np.array(empty)).problem or "")
 
 
-@pytest.mark.parametrize(
-    ("full", "empty"), [([1.0, 2.0], [0.0, 0.5]), ([1e-5, 2e-5], [0.0, 0.0]), ([-3.0], [2.0])]
-)
+@pytest.mark.parametrize(("full", "empty"), [([1.0, 2.0], [0.0, 0.5]), ([1e-5, 2e-5], [0.0, 0.0]), ([-3.0], [2.0])])
 def test_small_or_negative_denominators_are_fine_when_their_terms_are_alike(full, empty):
     assert denominator(np.array(full), np.array(empty)).problem is None
 

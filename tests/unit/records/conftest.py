@@ -21,9 +21,7 @@ MakeRecord = Callable[..., RunRecord]
 def make_record() -> MakeRecord:
     """Return a maker of records; words name the parts of the cell, and fields of the record."""
 
-    def make(
-        *, task: str = "ioi", model: str = "gpt2", method: str = "eap", seed: int = 0, **fields: Any
-    ) -> RunRecord:
+    def make(*, task: str = "ioi", model: str = "gpt2", method: str = "eap", seed: int = 0, **fields: Any) -> RunRecord:
         cell = Cell(
             track=Track.CIRCUIT,
             task=TaskRef(name=task, version=1, split="validation", digest="a" * 64),
@@ -38,9 +36,7 @@ def make_record() -> MakeRecord:
                 "cpr": MetricValue(value=0.5, ci_low=0.25, ci_high=0.75, ci_source="examples", n=10),
                 "auroc": MetricValue(value=None, reason="the true circuit is not known"),
             },
-            "curves": {
-                "faithfulness_signed": [CurvePoint(fraction=0.1, n_requested=3, n_edges=2, value=0.9)]
-            },
+            "curves": {"faithfulness_signed": [CurvePoint(fraction=0.1, n_requested=3, n_edges=2, value=0.9)]},
         }
         return RunRecord(**whole | fields)
 
@@ -53,9 +49,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def examples(scale: float = 1.0) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"example": ["a", "b", "c"], "value": np.array([0.1, -2.0, 3.5]) * scale, "n": [1, 2, 3]}
-    )
+    return pd.DataFrame({"example": ["a", "b", "c"], "value": np.array([0.1, -2.0, 3.5]) * scale, "n": [1, 2, 3]})
 
 
 def files(store: Store) -> list[str]:

@@ -66,9 +66,7 @@ def metric_values(draw: st.DrawFn) -> MetricValue:
 cells = st.builds(
     Cell,
     track=st.sampled_from(Track),
-    task=st.builds(
-        TaskRef, name=words, version=counts, split=words, digest=digests, limit=st.none() | counts
-    ),
+    task=st.builds(TaskRef, name=words, version=counts, split=words, digest=digests, limit=st.none() | counts),
     model=st.builds(ModelRef, name=words, digest=digests),
     method=st.builds(MethodRef, name=words, params=st.dictionaries(words, plain, max_size=3)),
     level=st.none() | st.sampled_from(Level),
@@ -84,9 +82,7 @@ curve_points = st.builds(
     ci_low=st.none(),
     ci_high=st.none(),
 )
-costs = st.builds(
-    Cost, seconds=amounts, peak_bytes=st.none() | counts, forward_passes=amounts, examples=counts
-)
+costs = st.builds(Cost, seconds=amounts, peak_bytes=st.none() | counts, forward_passes=amounts, examples=counts)
 provenances = st.builds(
     Provenance,
     mibench=words,
@@ -113,9 +109,7 @@ def records(draw: st.DrawFn) -> RunRecord:
         problem=problem,
         metrics=draw(st.dictionaries(words, metric_values(), max_size=2)),
         curves=draw(st.dictionaries(words, st.lists(curve_points, max_size=2), max_size=2)),
-        tables=draw(
-            st.dictionaries(words, st.builds(TableRef, file=files, sha256=digests, rows=counts), max_size=2)
-        ),
+        tables=draw(st.dictionaries(words, st.builds(TableRef, file=files, sha256=digests, rows=counts), max_size=2)),
         artifact=draw(st.none() | st.builds(ArtifactRef, file=files, sha256=digests)),
         looks_at_test=draw(st.none() | counts),
         volatile=draw(volatiles),
@@ -134,9 +128,7 @@ def test_a_record_comes_back_from_its_bytes_as_it_was(record: RunRecord) -> None
 
 @settings(deadline=None, max_examples=30)
 @given(records(), volatiles)
-def test_stable_bytes_do_not_see_what_is_volatile_and_see_all_else(
-    record: RunRecord, other: Volatile
-) -> None:
+def test_stable_bytes_do_not_see_what_is_volatile_and_see_all_else(record: RunRecord, other: Volatile) -> None:
     moved = record.model_copy(update={"volatile": other})
     assert stable_bytes(moved) == stable_bytes(record)
     whole = json.loads(record_bytes(record))
@@ -196,9 +188,7 @@ def test_a_metric_that_contradicts_itself_is_refused(fields: dict[str, Any], mes
         MetricValue(**fields)
 
 
-@pytest.mark.parametrize(
-    "file", ["../up.parquet", "a/b.parquet", "/etc/passwd", ".hidden", "", "a\n", "..", "a\\b"]
-)
+@pytest.mark.parametrize("file", ["../up.parquet", "a/b.parquet", "/etc/passwd", ".hidden", "", "a\n", "..", "a\\b"])
 def test_a_table_file_cannot_lie_outside_the_folder_of_the_record(file: str) -> None:
     with pytest.raises(ValidationError):
         TableRef(file=file, sha256="a" * 64, rows=1)

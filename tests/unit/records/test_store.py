@@ -50,10 +50,7 @@ def test_an_id_that_is_none_is_not_there(store: Store, make_record: MakeRecord, 
 
 def test_folders_are_named_after_the_cell(store: Store, make_record: MakeRecord) -> None:
     record = store.write(make_record())
-    assert (
-        store.path(record.cell)
-        == store.folder / "circuit" / "ioi" / "gpt2" / "eap" / f"{record.cell.id}.json"
-    )
+    assert store.path(record.cell) == store.folder / "circuit" / "ioi" / "gpt2" / "eap" / f"{record.cell.id}.json"
     assert store.path(record.cell).read_bytes() == record_bytes(record)
 
 
@@ -147,9 +144,7 @@ def test_a_table_that_the_record_lacks_is_named(store: Store, make_record: MakeR
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a.b", "-x", "x" * 65])
-def test_a_table_name_that_is_no_file_name_is_refused(
-    store: Store, make_record: MakeRecord, name: str
-) -> None:
+def test_a_table_name_that_is_no_file_name_is_refused(store: Store, make_record: MakeRecord, name: str) -> None:
     with pytest.raises(StoreError):
         store.write(make_record(), {name: examples()})
     assert not store.folder.exists()
@@ -203,9 +198,7 @@ def test_a_record_without_artifact_says_so(store: Store, make_record: MakeRecord
         store.artifact(store.write(make_record()))
 
 
-def test_query_sorts_by_names_and_skips_temporary_and_foreign_files(
-    store: Store, make_record: MakeRecord
-) -> None:
+def test_query_sorts_by_names_and_skips_temporary_and_foreign_files(store: Store, make_record: MakeRecord) -> None:
     for task, method in [("z", "a"), ("a", "z"), ("a", "b")]:
         record = store.write(make_record(task=task, method=method))
     store.path(record.cell).with_name(f".{record.cell.id}.json.abc.tmp").write_text("{")
@@ -281,9 +274,7 @@ def test_clean_removes_old_leftovers_and_nothing_else(store: Store, make_record:
     assert len(store.table(record, "examples")) == 3
 
 
-def test_writing_a_cell_again_removes_what_its_killed_writer_left(
-    store: Store, make_record: MakeRecord
-) -> None:
+def test_writing_a_cell_again_removes_what_its_killed_writer_left(store: Store, make_record: MakeRecord) -> None:
     record = store.write(make_record())
     left = store.path(record.cell).with_name(f".{record.cell.id}.json.aa.tmp")
     left.write_text("x")

@@ -80,9 +80,7 @@ def kill_a_writer(store: Store, records: list[RunRecord], start: int, delay: flo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_writers_killed_at_random_moments_leave_only_whole_records(
-    store: Store, make_record: MakeRecord
-) -> None:
+def test_writers_killed_at_random_moments_leave_only_whole_records(store: Store, make_record: MakeRecord) -> None:
     records = [make_record(seed=seed) for seed in range(3)]
     delays = random.Random(0)
     for start in range(5):

@@ -69,9 +69,7 @@ def test_time_stands_still_after_the_block_and_runs_within_it() -> None:
 
 
 @pytest.mark.parametrize("marks", [True, False], ids=["with high-water mark", "by samples alone"])
-def test_memory_that_is_freed_within_the_block_counts(
-    monkeypatch: pytest.MonkeyPatch, *, marks: bool
-) -> None:
+def test_memory_that_is_freed_within_the_block_counts(monkeypatch: pytest.MonkeyPatch, *, marks: bool) -> None:
     if not marks:
         monkeypatch.setattr(module, "_high_water_mark", lambda: 0)
     before = psutil.Process().memory_info().rss

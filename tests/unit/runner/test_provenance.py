@@ -25,9 +25,7 @@ def git(folder: Path, *words: str) -> str:
         for who in ("AUTHOR", "COMMITTER")
         for what, value in [("NAME", "a"), ("EMAIL", "a@b")]
     ]
-    done = subprocess.run(
-        ["env", *names, "git", "-C", str(folder), *words], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["env", *names, "git", "-C", str(folder), *words], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -168,9 +166,7 @@ def test_determinism_flags_come_from_the_environment(monkeypatch: pytest.MonkeyP
 
 def run_python(code: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(Path(mibench.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

@@ -59,9 +59,7 @@ def test_id_pairs_are_exported_without_bos(tmp_path):
     assert read_pairs(tmp_path / "out.jsonl") == task.pairs("test")
 
 
-@pytest.mark.parametrize(
-    ("encoder", "size", "error"), [(None, 200, UsageError), (Characters(), 99, DataError)]
-)
+@pytest.mark.parametrize(("encoder", "size", "error"), [(None, 200, UsageError), (Characters(), 99, DataError)])
 def test_a_failed_export_writes_nothing(toy, tmp_path, encoder, size, error):
     with pytest.raises(error):
         export_pairs(toy, "train", encoder, tmp_path / "out.jsonl", vocab_size=size)

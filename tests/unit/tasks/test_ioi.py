@@ -106,9 +106,7 @@ def test_counterfactuals_say_what_their_names_say():
         for name, (clause, third, answer) in expected.items():
             record = row[f"{name}_counterfactual"]
             slots = {"place": meta["place"], "object": meta["object"]}
-            assert record["prompt"] == row["template"].format(
-                name_A=clause[0], name_B=clause[1], name_C=third, **slots
-            )
+            assert record["prompt"] == row["template"].format(name_A=clause[0], name_B=clause[1], name_C=third, **slots)
             assert record["choices"] == clause
             assert (None if answer is None else clause.index(answer)) == record["answerKey"]
 
@@ -135,9 +133,7 @@ def test_writing_gives_the_shipped_digests(tmp_path):
     write(tmp_path)
     names = ["digests.json", *(f"{split}.jsonl" for split in SIZES)]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    assert (tmp_path / "digests.json").read_bytes() == (
-        shipped.data_folder("ioi") / "digests.json"
-    ).read_bytes()
+    assert (tmp_path / "digests.json").read_bytes() == (shipped.data_folder("ioi") / "digests.json").read_bytes()
 
 
 def _copy(tmp_path):

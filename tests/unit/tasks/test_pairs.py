@@ -160,9 +160,7 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-_rows = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "metric", *GOOD), _json | _many)).map(
-    json.dumps
-)
+_rows = st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "metric", *GOOD), _json | _many)).map(json.dumps)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

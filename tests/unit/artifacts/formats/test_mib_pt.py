@@ -68,9 +68,7 @@ def test_node_scores_are_read_without_edge_scores(read):
 
 
 def test_neuron_scores_go_before_edge_scores_and_it_is_said(read):
-    content = good(
-        neurons_scores=torch.randn(S, D_MODEL), neurons_in_graph=torch.zeros(S, D_MODEL, dtype=torch.bool)
-    )
+    content = good(neurons_scores=torch.randn(S, D_MODEL), neurons_in_graph=torch.zeros(S, D_MODEL, dtype=torch.bool))
     scores = read(content)
     assert scores.level is Level.NEURON
     assert "neurons and edges" in scores.notes[0]
@@ -187,9 +185,7 @@ def repack(source, target, *, instructions=None, compress=zipfile.ZIP_STORED, mo
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", compress) as new:
         for entry in old.infolist():
             is_code = entry.filename.endswith("data.pkl")
-            new.writestr(
-                entry.filename, instructions(old.read(entry)) if is_code and instructions else old.read(entry)
-            )
+            new.writestr(entry.filename, instructions(old.read(entry)) if is_code and instructions else old.read(entry))
         for name, content in more:
             new.writestr(name, content)
 
@@ -207,9 +203,7 @@ def refusal(path) -> str:
 
 
 def test_a_compressed_file_that_would_grow_is_refused(tmp_path, whole):
-    repack(
-        whole, tmp_path / "s.pt", compress=zipfile.ZIP_DEFLATED, more=[("whole/data/9", bytes(50_000_000))]
-    )
+    repack(whole, tmp_path / "s.pt", compress=zipfile.ZIP_DEFLATED, more=[("whole/data/9", bytes(50_000_000))])
     assert (tmp_path / "s.pt").stat().st_size < 200_000
     assert "compressed" in refusal(tmp_path / "s.pt")
 

@@ -1,0 +1,56 @@
+"""What ablation changes in every source's output, built for a chunk of tokens at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mibench.engine.base import Base
+from mibench.engine.folded import norm_jvp
+from mibench.engine.model import LanguageModel
+from mibench.engine.run import Run
+
+
+class Deltas:
+    """Ablated minus clean output of every source, flat over tokens.
+
+    Args:
+        model: The model.
+        base: The ablated values.
+        clean: The plain run on the clean prompts.
+    """
+
+    def __init__(self, model: LanguageModel, base: Base, clean: Run) -> None:
+        layers = range(model.anatomy.n_layers)
+        self._model = model
+        with torch.no_grad():
+            self._embedded = (base.embedded - clean.embedded).flatten(0, 1)
+            self._heads = [(base.heads[layer] - clean.heads_of(layer)).flatten(0, 1) for layer in layers]
+            self._mlp = [(base.mlp[layer] - clean.mlp[layer]).flatten(0, 1) for layer in layers]
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens in all."""
+        return self._embedded.shape[0]
+
+    def at(self, tokens: slice, through: Run | None = None) -> Tensor:
+        """Differences ``[n_sources, tokens, d_model]`` of some tokens.
+
+        Args:
+            tokens: Which.
+            through: Carry those of heads through the norms after attention, as linearised at this run.
+        """
+        graph, embedded = self._model.graph, self._embedded[tokens]
+        out = embedded.new_empty(graph.n_sources, *embedded.shape)
+        out[0] = embedded
+        for layer in range(self._model.anatomy.n_layers):
+            heads = out[graph.head_row(layer, 0) : graph.mlp_row(layer)]
+            torch.bmm(self._heads[layer][tokens].transpose(0, 1), self._model.out_weights[layer], out=heads)
+            if through is not None:
+                heads.copy_(self._linearised(layer, heads, through.attn[layer].detach().flatten(0, 1)[tokens]))
+            out[graph.mlp_row(layer)] = self._mlp[layer][tokens]
+        return out
+
+    def _linearised(self, layer: int, heads: Tensor, attn: Tensor) -> Tensor:
+        anatomy = self._model.anatomy
+        return norm_jvp(heads, attn, anatomy.norm(anatomy.blocks[layer].post_attn))

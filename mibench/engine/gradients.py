@@ -1,0 +1,68 @@
+"""Gradients at every destination, summed over steps where they are narrow and carried back once.
+
+The gradient at the residual stream read by q, k or v of one head is, with the folded projection W', r = 1 / rms(x)
+and a = W' x r (the projection without its bias), r · W'ᵀ g − x · r² (a · g) / d_model. The first part is linear in
+r · g, so the steps' sum is formed head_dim wide; of the second, x and the factor are kept for each step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mibench.engine.base import Slots
+from mibench.engine.folded import centre, inverse_norm
+from mibench.engine.model import LanguageModel
+from mibench.engine.run import Run
+
+
+class Gradients:
+    """Sums over steps of the gradients of a metric, flat over ``n_tokens`` tokens."""
+
+    def __init__(self, model: LanguageModel, n_tokens: int) -> None:
+        anatomy = model.anatomy
+        layers = range(anatomy.n_layers)
+        stream = torch.zeros(n_tokens, anatomy.d_model, device=model.device, dtype=model.dtype)
+        slots = stream.new_zeros(3 * anatomy.n_heads, n_tokens, anatomy.head_dim)
+        self._model = model
+        self._slots = [slots.clone() for _ in layers]
+        self._mlp = [stream.clone() for _ in layers]
+        self._streams: list[list[Tensor]] = [[] for _ in layers]
+        self._pulls: list[list[Tensor]] = [[] for _ in layers]
+        self.final = stream
+
+    def add(self, run: Run, metric: Tensor) -> None:
+        """Take the gradient of ``metric``, a number that ``run`` led to, and add it."""
+        found = torch.autograd.grad(metric, [*run.projected, *run.before_mlp, run.final])
+        n_projected = len(run.projected)
+        with torch.no_grad():
+            self.final += found[-1].flatten(0, 1)
+            for layer in range(self._model.anatomy.n_layers):
+                self._mlp[layer] += found[n_projected + layer].flatten(0, 1)
+                self._add_slots(layer, run, run.slots(layer, list(found[:n_projected])))
+
+    def _add_slots(self, layer: int, run: Run, gradients: Slots) -> None:
+        folded, anatomy = self._model.folded[layer], self._model.anatomy
+        stream = run.before_attn[layer].detach().flatten(0, 1)
+        r = inverse_norm(stream, folded.norm)
+        biases = folded.bias[folded.index]
+        pulls = []
+        for place, (gradient, value) in enumerate(zip(gradients, run.slots(layer), strict=True)):
+            g = gradient.flatten(0, 1)
+            rows = slice(place * anatomy.n_heads, (place + 1) * anatomy.n_heads)
+            self._slots[layer][rows] += (g * r[:, None, None]).transpose(0, 1)
+            along = ((value.detach().flatten(0, 1) - biases[place]) * g).sum(-1)
+            pulls.append(along * (r.square() / anatomy.d_model)[:, None])
+        self._streams[layer].append(centre(stream, folded.norm))
+        self._pulls[layer].append(torch.cat(pulls, dim=1))
+
+    def at(self, layer: int, tokens: slice) -> Tensor:
+        """Gradients at a layer's q, k, v and MLP destinations, ``[3 n_heads + 1, tokens, d_model]``."""
+        folded, slots = self._model.folded[layer], self._slots[layer][:, tokens]
+        out = slots.new_empty(slots.shape[0] + 1, slots.shape[1], self._model.anatomy.d_model)
+        torch.bmm(slots, folded.weight[folded.index.flatten()], out=out[:-1])
+        pulls = torch.stack([pull[tokens] for pull in self._pulls[layer]], dim=2)
+        streams = torch.stack([stream[tokens] for stream in self._streams[layer]], dim=1)
+        out[:-1] -= (pulls @ streams).transpose(0, 1)
+        out[-1] = self._mlp[layer][tokens]
+        return out
