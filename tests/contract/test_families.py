@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from tiny_models import MAKERS, tiny_model
 
-TESTS = str(Path(__file__).parents[1])
-if TESTS not in sys.path:
-    sys.path.insert(0, TESTS)
-
-from tiny_models import MAKERS, tiny_model  # noqa: E402
-
-import mibench.models.families  # noqa: E402
-from mibench.core.errors import ModelError  # noqa: E402
-from mibench.engine.model import LanguageModel  # noqa: E402
-from mibench.engine.selfcheck import self_check  # noqa: E402
-from mibench.models.anatomy import FAMILIES  # noqa: E402
-from mibench.models.layout import Layout  # noqa: E402
+import mibench.models.families
+from mibench.core.errors import ModelError
+from mibench.engine.model import LanguageModel
+from mibench.engine.selfcheck import self_check
+from mibench.models.anatomy import FAMILIES
+from mibench.models.layout import Layout
 
 FOLDER = Path(mibench.models.families.__file__).parent
 ARCHITECTURES = {

@@ -28,6 +28,12 @@ GOOD = np.array([0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0])
 POOR = np.array([0.0, 0.0, 0.05, 0.1, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0])
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A width of its own: test runners set the one of their workers."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command gave."""
