@@ -21,7 +21,7 @@ _EXAMPLE = """Example:
 @task_options
 @model_options
 @method_options
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of a method that draws.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a method that draws.")
 @click.option("-o", "--out", required=True, help="Artifact file: .safetensors (native), .json or .pt (MIB).")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 @json_option

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import mibench
-from mibench.cli.report import print_error
+from mibench.cli.report import print_error, print_json
 from mibench.core.errors import MibenchError
 
 COMMANDS = {
@@ -89,6 +89,8 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(status if isinstance(status, int) else 0)
     except MibenchError as error:
         print_error(error)
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            print_json({"error": {"what": error.what, "why": error.why, "do": error.do}})
         sys.exit(error.exit_status)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

@@ -48,7 +48,6 @@ _SCORE = [
 _METHOD = [
     click.option("-x", "--method", multiple=True, help="Name, file.py:function, or 'cmd: …'. Repeats."),
     click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="A parameter. Repeats."),
-    click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]"),
 ]
 
 
@@ -100,9 +99,9 @@ def parameters(texts: list[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not key or key in found:
             why = "A key is given twice." if key in found else "A parameter is written key=value."
             raise UsageError(f"--set {text} cannot be used.", why=why, do="Write --set steps=5.")
-        found[key.strip()] = value.strip()
+        found[key] = value
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mibench.cli.report import estimate, print_error, print_json, print_table
+from mibench.core.errors import MibenchError
 from mibench.metrics.circuit import MetricDifference
 from mibench.models.catalogue import CATALOGUE
 from mibench.records.record import RunRecord
@@ -17,15 +18,13 @@ from mibench.runner.against import SHOWN, Comparison, comparisons
 from mibench.runner.execute import Report
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
-from mibench.runner.sources import find_method
 
 _COLUMNS = ("distance_absolute", "cmd", "cpr", "area_bounded_absolute")
 
 
 def finish(report: Report, settings: RunSettings, *, as_json: bool) -> None:
     """Print what a run came to and leave with its exit status: 1 if anything failed."""
-    names = [find_method(ref).name for ref in settings.against]
-    compared = comparisons(report.jobs, names, Store(settings.out)) if names else []
+    compared = comparisons(report.jobs, settings.against, Store(settings.out)) if settings.against else []
     if as_json:
         print_json(_as_json(report, compared))
     else:
@@ -68,14 +67,27 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison]) ->
         names = (one.first.cell.method.name, one.second.cell.method.name)
         title = f"{names[0]} − {names[1]} on {one.first.cell.task.name}, {one.first.cell.model.name} (paired, 95 %)"
         print_table([_difference(name, one) for name in SHOWN if name in one.differences], title)
-    for job, record in shown:
-        if record.problem is not None:
-            click.echo(f"\n{job.label} failed.", err=True)
-            click.echo(f"  {record.problem.what}\n  why: {record.problem.why}\n  do:  {record.problem.do}", err=True)
-    for job, error in report.problems:
-        click.echo(f"\n{job.label} was not run.", err=True)
+    for error, labels in _failures(report):
+        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        click.echo(f"\nfailed: {', '.join(labels[:3])}{more}", err=True)
         print_error(error)
-    click.echo(f"records: {settings.out}")
+    if not report.jobs and not report.problems:
+        click.echo(f"Nothing was run: there is no {settings.only} cell.")
+    elif report.jobs:
+        click.echo(f"records: {settings.out}")
+
+
+def _failures(report: Report) -> list[tuple[MibenchError, list[str]]]:
+    """What failed, each reason once, with the jobs that it stopped."""
+    found = list(report.problems)
+    for job, record in report.jobs:
+        if record.problem is not None:
+            problem = record.problem
+            found.append((job, MibenchError(problem.what, why=problem.why, do=problem.do)))
+    reasons: dict[tuple[str, str], tuple[MibenchError, list[str]]] = {}
+    for job, error in found:
+        reasons.setdefault((error.what, error.why), (error, []))[1].append(job.label)
+    return list(reasons.values())
 
 
 def _title(good: list[tuple[Job, RunRecord]], settings: RunSettings) -> str:

@@ -31,7 +31,7 @@ class Show:
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._silent:
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
@@ -70,7 +70,9 @@ class Show:
         """A job has ended."""
         if self._silent:
             return
-        took = "from the store" if reused else f"{time.monotonic() - self._started:.1f} s"
+        made = record.volatile.provenance.created_at if record.volatile.provenance else None
+        of = f", made {made.astimezone():%Y-%m-%d %H:%M}" if made else ""
+        took = f"from the store{of}" if reused else f"{time.monotonic() - self._started:.1f} s"
         text = f"{self._number} {label}: {record.status}, {took}"
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False)

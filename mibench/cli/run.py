@@ -27,14 +27,15 @@ _EXAMPLE = """Example:
 @task_options
 @model_options
 @method_options
+@click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]")
 @score_options
 @click.option("--dry-run", is_flag=True, help="List the jobs and stop.")
 @json_option
 def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Run methods on tasks and models, and score them.
 
-    Lists give the product. Flags go over the keys of RUN.yaml, which have the same names. A cell with a good record
-    is not run again; a killed run goes on where it stopped.
+    Lists give the product. Flags go over the keys of RUN.yaml, which have the same names; --set adds to set. A cell
+    with a good record is not run again; a killed run goes on where it stopped.
     """
     settings = _settings(run_file, options)
     if dry_run:
@@ -53,24 +54,23 @@ def _settings(run_file: str | None, options: dict[str, Any]) -> RunSettings:
     from mibench.runner.settings import read_run_file, run_settings
 
     values = {} if run_file is None else read_run_file(run_file)
-    values |= given(options)
-    if not values.get("method") and not values.get("against"):
+    flags = given(options)
+    if isinstance(values.get("set"), dict) and "set" in flags:
+        flags["set"] = values["set"] | flags["set"]
+    settings = run_settings(values | flags)
+    if not settings.methods:
         raise UsageError(
-            "No method is given.",
-            why="A run needs at least one.",
-            do="Add --method eap; see mibench list methods.",
+            "No method is given.", why="At least one is needed.", do="Add --method; see mibench list methods."
         )
-    if not values.get("task"):
-        raise UsageError(
-            "No task is given.", why="A run needs at least one.", do="Add --task ioi; see mibench list tasks."
-        )
-    return run_settings(values)
+    return settings
 
 
 def _list_jobs(settings: RunSettings, *, as_json: bool) -> None:
     from mibench.cli.report import print_json, print_table
+    from mibench.runner.execute import check_names
     from mibench.runner.plan import plan
 
+    check_names(settings)
     rows = [
         {
             "task": job.task,

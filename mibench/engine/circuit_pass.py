@@ -70,7 +70,7 @@ class _CircuitPass:
         live = rows >= 0
         if len(part.masks):
             folded = self._model.folded[layer]
-            stream = self._streams.read_heads(layer) + self._base.before_attn[layer].flatten(0, 1)
+            stream = self._streams.read_heads(layer).add_(self._base.before_attn[layer].flatten(0, 1))
             r = inverse_norm(stream, folded.norm)
             index, weights = rows[live], folded.index[:, heads][live]
             chosen = stream if _in_order(index, len(stream)) else stream[index]
@@ -90,7 +90,7 @@ class _CircuitPass:
         """Push the difference of a live MLP."""
         if part.mlp is None:
             return
-        stream = self._streams.read_mlp(layer, part.mlp) + self._base.before_mlp[layer].flatten(0, 1)
+        stream = self._streams.read_mlp(layer, part.mlp).add_(self._base.before_mlp[layer].flatten(0, 1))
         output = self._anatomy.run_mlp(layer, stream[None])[0]
         self._push((output - self._base.mlp[layer].flatten(0, 1))[None])
 

@@ -55,7 +55,8 @@ def inverse_norm(stream: Tensor, norm: Norm) -> Tensor:
     """1 / rms (RMSNorm) or 1 / standard deviation (LayerNorm) of ``[..., d_model]``, as ``[...]``."""
     if norm.centred:
         return (stream.var(-1, correction=0) + norm.eps).rsqrt()
-    return (stream.square().mean(-1) + norm.eps).rsqrt()
+    length: Tensor = torch.linalg.vector_norm(stream, dim=-1)
+    return (length.square() / stream.shape[-1] + norm.eps).rsqrt()
 
 
 def centre(stream: Tensor, norm: Norm) -> Tensor:

@@ -41,13 +41,13 @@ class LinearStreams:
         return self.buffer[self.written - rows : self.written]
 
     def read_heads(self, layer: int) -> Tensor:
-        """Differences of the streams read by the layer's distinct masks, ``[masks, tokens, d_model]``."""
+        """Differences of the streams read by the layer's distinct masks, ``[masks, tokens, d_model]``; the caller's."""
         start, covered, sums = self._open(layer)
         masks = self.schedule.layers[layer].masks
         return self._add(sums[start : start + len(masks)], masks, covered)
 
     def read_mlp(self, layer: int, mask: BoolArray) -> Tensor:
-        """Difference of the stream read by the layer's MLP, ``[tokens, d_model]``."""
+        """Difference of the stream read by the layer's MLP, ``[tokens, d_model]``; the caller's."""
         start, covered, sums = self._open(layer)
         row = start + len(self.schedule.layers[layer].masks)
         return self._add(sums[row : row + 1], mask[None], covered)[0]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import tempfile
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pandas as pd
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import save_scores
-from mibench.core.errors import MethodError, MibenchError
+from mibench.core.errors import MethodError, MibenchError, StoreError
 from mibench.core.files import atomic_write
-from mibench.core.specs import Cell
+from mibench.core.specs import Cell, MethodRef
 from mibench.engine.base import constants_for
 from mibench.engine.evaluate import Evaluation
 from mibench.methods.view import CircuitView
 from mibench.metrics.circuit import circuit_metrics
 from mibench.metrics.per_example import CircuitTables
-from mibench.records.record import Problem, Provenance, RunRecord, Volatile
+from mibench.records.record import CurvePoint, MetricValue, Problem, Provenance, RunRecord, Volatile
 from mibench.records.store import Store
-from mibench.runner.cells import training
+from mibench.runner.cells import FROM_TRAIN, training
 from mibench.runner.floors import floors_of, with_floors
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
@@ -63,28 +66,20 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
     Raises:
         StoreError: The record cannot be read or written.
     """
-    with Meter() as meter:
-        outcome = _guarded(work, meter, store)
-    record = RunRecord(
-        cell=work.cell,
-        status="failed" if isinstance(outcome, Problem) else "ok",
-        problem=outcome if isinstance(outcome, Problem) else None,
-        looks_at_test=_looks_at_test(work, store),
-        volatile=Volatile(cost=meter.cost(), provenance=_provenance(work.settings)),
-    )
-    if isinstance(outcome, Problem):
-        return store.write(record)
-    scores, tables = outcome
-    metrics, curves = circuit_metrics(*tables)
-    # Random rankings are the floor, so they have none themselves.
-    is_floor = work.cell.method.name == FLOOR
-    metrics = with_floors(metrics, dict.fromkeys(metrics) if is_floor else _floors(work.cell, store))
-    record = record.model_copy(update={"metrics": metrics, "curves": curves})
+    meter = Meter()
     with tempfile.TemporaryDirectory(prefix="mibench-") as folder:
         artifact = Path(folder) / "scores.safetensors"
-        save_scores(scores, artifact)
-        frames = {"examples": tables.table, "endpoints": tables.endpoints}
-        return store.write(record, frames, artifact=artifact)
+        found = _guarded(work, meter, store, artifact)
+        record = RunRecord(
+            cell=work.cell,
+            status="ok" if found.problem is None else "failed",
+            problem=found.problem,
+            metrics=found.metrics,
+            curves=found.curves,
+            looks_at_test=_looks_at_test(work, store),
+            volatile=Volatile(cost=meter.cost(), provenance=_provenance(work.settings)),
+        )
+        return store.write(record, found.tables, artifact=artifact if found.problem is None else None)
 
 
 def artifact_of(work: CellRun, meter: Meter) -> CircuitScores:
@@ -96,25 +91,58 @@ def artifact_of(work: CellRun, meter: Meter) -> CircuitScores:
     scores = work.handed_in if work.handed_in is not None else _run_method(work, meter)
     scores.validate()
     scores.check_model(work.bench.model.graph, work.bench.model.anatomy.d_model)
+    if scores.level is not work.settings.level:
+        raise MethodError(
+            f"{work.job.method.name} scored {scores.level}s.",
+            why=f"This run asks for {work.settings.level}s.",
+            do=f"Use --level {scores.level}, or view.scores(array) in the method.",
+        )
     return scores
 
 
-def _guarded(work: CellRun, meter: Meter, store: Store) -> tuple[CircuitScores, CircuitTables] | Problem:
-    """Artifact and tables; a failure becomes a problem, a surprise with its traceback in a log."""
+def unexpected(error: BaseException, name: str, do: str) -> MethodError:
+    """What to say of an exception that the code of method ``name`` raised; ``do`` says where its traceback is."""
+    memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return MethodError(
+        f"{name} failed with {type(error).__name__}.",
+        why=str(error)[:500] or "It gave no reason.",
+        do="Use a smaller --batch-size." if memory else do,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a cell came to: numbers and tables, or a problem."""
+
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
+    curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
+    problem: Problem | None = None
+
+
+def _guarded(work: CellRun, meter: Meter, store: Store, artifact: Path) -> _Found:
+    """Save the artifact and measure it; a failure becomes a problem, a surprise with its traceback in a log."""
     try:
-        scores = artifact_of(work, meter)
-        return scores, _score(work, scores, meter)
+        return _found(work, meter, store, artifact)
+    except StoreError:
+        raise
     except MibenchError as error:
-        return Problem(what=error.what, why=error.why, do=error.do)
-    except Exception as error:  # noqa: BLE001 - a method may fail in any way, and the other cells go on
-        log = store.folder / "logs" / f"{work.cell.id}.txt"
-        atomic_write(log, traceback.format_exc())
-        memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
-        return Problem(
-            what=f"{work.job.method.name} failed with {type(error).__name__}.",
-            why=str(error)[:500] or "It gave no reason.",
-            do="Use a smaller --batch-size." if memory else f"The traceback is in {log}.",
-        )
+        fault = error
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a method may fail in any way, and the others go on
+        log = Path("logs") / f"{work.cell.id}.txt"
+        atomic_write(store.folder / log, traceback.format_exc())
+        fault = unexpected(error, work.job.method.name, f"The traceback is in {log} of the records.")
+    return _Found(problem=Problem(what=fault.what, why=fault.why, do=fault.do))
+
+
+def _found(work: CellRun, meter: Meter, store: Store, artifact: Path) -> _Found:
+    with meter:
+        scores = artifact_of(work, meter)
+        tables = _score(work, scores, meter)
+    save_scores(scores, artifact)
+    metrics, curves = circuit_metrics(*tables)
+    frames = {"examples": tables.table, "endpoints": tables.endpoints}
+    return _Found(frames, with_floors(metrics, _floors(work, store, metrics)), curves)
 
 
 def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
@@ -137,7 +165,7 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
             why=f"It returned a {type(found).__name__}.",
             do="Return view.scores(array) from the method.",
         )
-    return found
+    return replace(found, method=job.method.name, params=job.params)
 
 
 def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:
@@ -157,15 +185,26 @@ def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:
     )
 
 
-def _floors(own: Cell, store: Store) -> dict[str, float]:
-    """Floors from the random cells of this store that differ from ``own`` in the method only."""
-    records = (record for record in store.query() if record.cell.method.name == FLOOR)
-    return floors_of([record for record in records if _ground(record.cell) == _ground(own)])
+def _floors(work: CellRun, store: Store, metrics: dict[str, MetricValue]) -> Mapping[str, float | None]:
+    """Floors from this run's random cells, which differ from its own in the method only; they have none."""
+    n, own = work.settings.floor_draws, work.cell
+    if _is_draw(own.method, n):
+        return dict.fromkeys(metrics)
+    draws = (record for record in store.query() if _is_draw(record.cell.method, n))
+    return floors_of([record for record in draws if _ground(record.cell) == _ground(own)])
+
+
+def _is_draw(method: MethodRef, n: int) -> bool:
+    """Whether it is one of the first ``n`` draws of the built-in random method, not somebody's namesake."""
+    built_in = method.name == FLOOR and method.code_digest is None and method.artifact_digest is None
+    return built_in and method.seed is not None and method.seed < n
 
 
 def _ground(cell: Cell) -> tuple[object, ...]:
     task = (cell.task.name, cell.task.version, cell.task.split, cell.task.digest)
-    return (*task, cell.model, cell.level, cell.ablation, cell.bos, cell.convention)
+    # Training examples set the means of an ablation; otherwise they are a matter of the method.
+    means = cell.task.train_digest if cell.ablation in FROM_TRAIN else None
+    return (*task, means, cell.model, cell.level, cell.ablation, cell.bos, cell.convention)
 
 
 def _looks_at_test(work: CellRun, store: Store) -> int | None:

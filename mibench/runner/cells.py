@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import ValidationError
+
+from mibench.core.errors import UsageError
 from mibench.core.specs import Ablation, Cell, MethodRef, Track
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Examples, Workbench
 
-_FROM_TRAIN = {Ablation.MEAN, Ablation.MEAN_POSITIONAL}
+FROM_TRAIN = {Ablation.MEAN, Ablation.MEAN_POSITIONAL}
+"""Ablations whose values are means over training examples."""
 
 
 def cell_of(job: Job, bench: Workbench, settings: RunSettings) -> Cell:
     """The cell of a job.
 
     Raises:
-        UsageError: Unknown task or split.
+        UsageError: Unknown task or split, or parameters that no record can hold.
         DataError: The examples cannot be used with this model.
     """
-    method = MethodRef(
+    method = method_ref(
         name=job.method.name,
         version=job.method.version,
         params=dict(job.params),
@@ -25,6 +31,22 @@ def cell_of(job: Job, bench: Workbench, settings: RunSettings) -> Cell:
         code_digest=job.method.code_digest,
     )
     return cell_with(method, job.task, bench, settings, train=training(job, bench, settings))
+
+
+def method_ref(**fields: Any) -> MethodRef:
+    """A method reference from its fields.
+
+    Raises:
+        UsageError: The parameters are not JSON values.
+    """
+    try:
+        return MethodRef(**fields)
+    except ValidationError as error:
+        raise UsageError(
+            f"The parameters of {fields['name']} cannot be part of a record.",
+            why=error.errors()[0]["msg"],
+            do="Use finite numbers, texts, true and false, and lists and mappings of them.",
+        ) from error
 
 
 def cell_with(method: MethodRef, task: str, bench: Workbench, settings: RunSettings, *, train: Examples | None) -> Cell:
@@ -44,6 +66,6 @@ def cell_with(method: MethodRef, task: str, bench: Workbench, settings: RunSetti
 
 def training(job: Job, bench: Workbench, settings: RunSettings) -> Examples | None:
     """The training examples that a job's numbers depend on; None if on none."""
-    if "train" in job.method.needs or settings.ablation in _FROM_TRAIN:
+    if "train" in job.method.needs or settings.ablation in FROM_TRAIN:
         return bench.examples(job.task, "train", settings.train_examples)
     return None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import FORMATS
-from mibench.core.errors import UsageError
+from mibench.core.errors import MibenchError, UsageError
 from mibench.records.record import Cost
-from mibench.runner.cell_run import CellRun, artifact_of
+from mibench.runner.cell_run import CellRun, artifact_of, unexpected
 from mibench.runner.cells import cell_of
 from mibench.runner.execute import Benches
 from mibench.runner.meter import Meter
@@ -41,8 +42,15 @@ def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[
     bench = Benches(settings).get(job.model)
     work = CellRun(cell_of(job, bench, settings), job, bench, settings, observer)
     with Meter() as meter:
-        scores = artifact_of(work, meter)
-    return replace(scores, method=job.method.name, params=job.params), meter.cost()
+        try:
+            scores = artifact_of(work, meter)
+        except MibenchError:
+            raise
+        except (Exception, SystemExit) as error:
+            last = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_file()][-1]
+            where = f"It came from {last.filename}, line {last.lineno}."
+            raise unexpected(error, job.method.name, where) from error
+    return scores, meter.cost()
 
 
 def check_output(path: Path | str, *, overwrite: bool) -> None:

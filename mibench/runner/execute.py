@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mibench.core.errors import MibenchError, StoreError, UsageError
+from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
+from mibench.core.names import unknown
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cell_run import CellRun, run_cell
@@ -13,6 +14,7 @@ from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan
 from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Workbench
+from mibench.tasks.load import load_task
 
 
 @dataclass
@@ -47,23 +49,45 @@ def run(settings: RunSettings, observer: Observer, benches: Benches | None = Non
         What was done. A cell that fails leaves a record with the reason, and the others go on.
 
     Raises:
-        UsageError: The settings name something that does not exist.
+        UsageError: The settings name something that does not exist, or the records cannot go where they are to go.
         StoreError: Records cannot be read or written.
     """
     jobs = plan(settings)
+    check_names(settings)
     report, benches, store = Report(), benches or Benches(settings), Store(settings.out)
     for number, job in enumerate(jobs, start=1):
         observer.job(job.label, number, len(jobs))
         try:
             bench = benches.get(job.model)
             work = CellRun(cell_of(job, bench, settings), job, bench, settings, observer)
-        except (UsageError, StoreError):
+        except StoreError:
             raise
         except MibenchError as error:
+            # What is wrong with the command shows at the first job; after that, the other cells go on.
+            if isinstance(error, UsageError) and not report.jobs:
+                raise
             report.problems.append((job, error))
         else:
             run_or_reuse(work, store, report)
     return report
+
+
+def check_names(settings: RunSettings) -> None:
+    """Check what can be checked before anything is computed: tasks, splits, and where records go.
+
+    Raises:
+        UsageError: An unknown task or split, or a file where the folder of records is to be.
+    """
+    nearest = next(place for place in (settings.out, *settings.out.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{settings.out} cannot hold records.", why=f"{nearest} is a file.", do="Choose a folder.")
+    for ref in settings.task:
+        try:
+            splits = load_task(ref).splits
+        except DataError:  # its cells will say so
+            continue
+        if settings.split not in splits:
+            raise unknown(f"split of {ref}", settings.split, splits)
 
 
 def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:
@@ -92,6 +116,7 @@ class Benches:
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
         self._held: dict[str, Workbench] = {}
+        self._failed: dict[str, MibenchError] = {}
 
     def get(self, model: str) -> Workbench:
         """The workbench of a model, loaded and checked if it is not the one in use.
@@ -100,10 +125,16 @@ class Benches:
             UsageError: Unknown model, dtype, device or attention kernel.
             ModelError: It cannot be loaded, or fails the check.
         """
+        if model in self._failed:
+            raise self._failed[model]
         if model not in self._held:
             self._held.clear()
             chosen = self._settings
-            self._held[model] = Workbench.load(
-                model, dtype=chosen.dtype, device=chosen.device, attention=chosen.attention
-            )
+            try:
+                self._held[model] = Workbench.load(
+                    model, dtype=chosen.dtype, device=chosen.device, attention=chosen.attention
+                )
+            except MibenchError as error:
+                self._failed[model] = error
+                raise
         return self._held[model]

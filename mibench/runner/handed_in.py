@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import load_scores
-from mibench.core.errors import DataError, MibenchError
+from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
 from mibench.core.files import read_text
 from mibench.core.specs import MethodRef
 from mibench.methods.method import Method
 from mibench.methods.view import CircuitView
 from mibench.records.store import Store
 from mibench.runner.cell_run import CellRun
-from mibench.runner.cells import cell_with, training
-from mibench.runner.execute import Benches, Report, run, run_or_reuse
+from mibench.runner.cells import cell_with, method_ref, training
+from mibench.runner.execute import Benches, Report, check_names, run, run_or_reuse
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
@@ -54,7 +54,7 @@ def read_meta(path: Path | str) -> ArtifactMeta:
     """
     try:
         return ArtifactMeta.model_validate(yaml.safe_load(read_text(path, max_bytes=MAX_META_BYTES)) or {})
-    except (yaml.YAMLError, ValidationError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
         keys = ", ".join(ArtifactMeta.model_fields)
         raise DataError(f"{path} cannot be used.", why=why, do=f"Its keys are {keys}.") from error
@@ -72,7 +72,7 @@ def load_artifact(
     scores = load_scores(path, level=settings.level, binary=binary)
     if meta.selection is not None:
         scores = replace(scores, selection=meta.selection)
-    reference = MethodRef(
+    reference = method_ref(
         name=meta.method or scores.method or path.stem,
         version=meta.version,
         params=meta.params or dict(scores.params),
@@ -89,20 +89,42 @@ def score_files(files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunS
         UsageError: The settings name something that does not exist.
         StoreError: Records cannot be read or written.
     """
-    benches, store = Benches(settings), Store(settings.out)
-    report = run(settings, observer, benches)
+    check_names(settings)
+    benches, store, report = Benches(settings), Store(settings.out), Report()
     for model in settings.model:
-        for task in settings.task:
-            for scores, reference in files:
-                job = Job(task, model, _handed_in(reference), reference.params, reference.seed)
-                observer.job(job.label, len(report.jobs) + 1, len(report.jobs) + 1)
-                try:
-                    work = _prepare(job, benches, settings, observer, (scores, reference))
-                except MibenchError as error:
-                    report.problems.append((job, error))
-                else:
-                    run_or_reuse(work, store, report)
+        works, problems = _prepare_all(files, settings, observer, benches, model)
+        if works:
+            # What does not fit the model shows before anything is computed on it.
+            done = run(settings.model_copy(update={"model": [model]}), observer, benches)
+            report.jobs += done.jobs
+            report.problems += done.problems
+            report.reused |= done.reused
+        report.problems += problems
+        for number, work in enumerate(works, start=1):
+            observer.job(work.job.label, number, len(works))
+            run_or_reuse(work, store, report)
     return report
+
+
+def _prepare_all(
+    files: Sequence[tuple[CircuitScores, MethodRef]],
+    settings: RunSettings,
+    observer: Observer,
+    benches: Benches,
+    model: str,
+) -> tuple[list[CellRun], list[tuple[Job, MibenchError]]]:
+    works, problems = [], []
+    for task in settings.task:
+        for scores, reference in files:
+            ref = reference.artifact_digest or ""
+            job = Job(task, model, _handed_in(reference), reference.params, reference.seed, ref)
+            try:
+                works.append(_prepare(job, benches, settings, observer, (scores, reference)))
+            except (UsageError, StoreError):
+                raise
+            except MibenchError as error:
+                problems.append((job, error))
+    return works, problems
 
 
 def _prepare(

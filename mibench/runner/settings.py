@@ -91,7 +91,7 @@ def read_run_file(path: Path | str) -> dict[str, Any]:
     text = read_text(found, max_bytes=MAX_RUN_FILE_BYTES)
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not YAML.", why=" ".join(str(error).split()), do="Correct it.") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} is not a run file.", why="It is not a mapping of keys.", do="Write task: …")
@@ -116,6 +116,9 @@ def run_settings(values: dict[str, Any]) -> RunSettings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            do = f"Add --{place}; see mibench list {place}s."
+            raise UsageError(f"No {place} is given.", why="At least one is needed.", do=do) from error
         raise UsageError(
             f"The setting '{place}' does not fit.", why=first["msg"], do="See mibench run --help."
         ) from error

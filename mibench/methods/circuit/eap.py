@@ -20,7 +20,7 @@ def eap(
     """First-order estimate of what ablating each edge costs, from the gradient at the clean prompt.
 
     Score of u → v: − mean over examples of Σ (ablated_u − clean_u) · ∂ metric / ∂ input_v; positive when the edge
-    helps. Cost: 2 forward and 1 backward pass an example (mean ablation: 1 forward more, zero: 1 less).
+    helps. Cost: 2 forward and 1 backward pass an example (zero ablation: 1 forward less).
     Source: Syed, Rager, Conmy (2023), arXiv 2310.10348.
 
     Args:

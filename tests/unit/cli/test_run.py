@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from mibench.cli.main import COMMANDS
+from mibench.cli.options import given, parameters
+from mibench.cli.run import command
+from mibench.core.errors import UsageError
+from mibench.core.specs import Ablation, Convention, Level
+from mibench.runner.settings import RunSettings, read_run_file, run_settings
+
+OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "as_json"}
+SOME = {
+    "task": ["a", "b"], "model": ["m"], "method": ["x"], "against": ["y", "z"], "set": {"steps": "5"},
+    "level": "node", "split": "test", "limit": 3, "train_limit": 4, "seeds": 2, "convention": "mib",
+    "ablation": "zero", "device": "cuda", "dtype": "float64", "attention": "eager", "batch_size": 7,
+    "floor_draws": 1, "only": "all", "out": "there", "executor": "serial",
+}  # fmt: skip
+
+
+def options() -> dict[str, click.Parameter]:
+    return {str(one.name).rstrip("_"): one for one in command.params}
+
+
+def test_every_flag_is_a_key_of_the_run_file_and_the_other_way_round():
+    assert set(options()) - OF_THE_COMMAND_ITSELF == set(RunSettings.model_fields)
+
+
+@pytest.mark.parametrize("name", RunSettings.model_fields)
+def test_a_flag_is_the_key_with_hyphens(name):
+    assert f"--{name.replace('_', '-')}" in options()[name].opts
+
+
+@pytest.mark.parametrize("name", RunSettings.model_fields)
+def test_the_help_of_a_flag_tells_the_default_of_the_key(name):
+    default = RunSettings.model_fields[name].get_default(call_default_factory=True)
+    text = str(getattr(options()[name], "help", ""))
+    if isinstance(default, str | int | Path) and name != "model":
+        assert f"[default: {getattr(default, 'value', default)}]" in text
+
+
+def test_lists_may_repeat_and_choices_are_the_same_in_both():
+    listed = {name for name, field in RunSettings.model_fields.items() if "list" in str(field.annotation)}
+    assert {name for name, one in options().items() if getattr(one, "multiple", False)} == listed | {"set"}
+    for name, values in (("level", Level), ("ablation", Ablation), ("convention", Convention)):
+        assert list(options()[name].type.choices) == [value.value for value in values]
+
+
+def test_all_flags_and_a_file_of_all_keys_give_the_same_settings(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump({key.replace("_", "-"): value for key, value in SOME.items()}))
+    from_file = run_settings(read_run_file(file))
+    words = []
+    for key, value in SOME.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{key.replace('_', '-')}", "steps=5" if key == "set" else str(one)]
+    context = command.make_context("run", words)
+    flags = {key: value for key, value in context.params.items() if key not in OF_THE_COMMAND_ITSELF}
+    assert run_settings(given(flags)) == from_file
+    assert set(SOME) == set(RunSettings.model_fields)
+
+
+def test_flags_that_are_not_given_leave_the_file_alone():
+    context = command.make_context("run", [])
+    assert given({key: value for key, value in context.params.items() if key not in OF_THE_COMMAND_ITSELF}) == {}
+
+
+def test_parameters_are_split_at_the_first_equals_sign():
+    assert parameters(["a=b=c", "x.y= 3 "]) == {"a": "b=c", "x.y": "3"}
+
+
+@pytest.mark.parametrize("texts", [["steps"], ["=5"], ["steps=5", "steps=6"], ["steps=5", "steps =6"]])
+def test_parameters_that_cannot_be_used_are_refused(texts):
+    with pytest.raises(UsageError):
+        parameters(texts)
+
+
+def test_one_name_may_stand_for_a_list():
+    assert run_settings({"task": "ioi", "method": "eap"}).task == ["ioi"]
+
+
+def test_the_train_limit_is_the_limit_unless_it_is_given():
+    assert run_settings({"task": "ioi", "limit": 5}).train_examples == 5
+    assert run_settings({"task": "ioi", "limit": 5, "train_limit": 2}).train_examples == 2
+    assert run_settings({"task": "ioi"}).train_examples is None
+
+
+def test_the_shipped_run_file_is_found_by_its_name():
+    assert run_settings(read_run_file("demo")).methods == ["random", "eap", "eap-ig-inputs"]
+
+
+@pytest.mark.parametrize("name", ["run", "discover", "score"])
+def test_the_help_starts_with_a_line_and_ends_with_an_example(run, name):
+    text = run(name, "--help")
+    assert text.status == 0
+    assert f"mibench {name}" in text.out.split("Example:")[1]
+    assert name in COMMANDS

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mibench.core.errors import ModelError, UsageError
+from mibench.core.specs import Ablation
+from mibench.records.store import Store
+from mibench.runner.cell_run import CellRun
+from mibench.runner.cells import cell_of
+from mibench.runner.discover import discover_one
+from mibench.runner.execute import Benches, check_names, run
+from mibench.runner.observe import Quiet
+from mibench.runner.plan import plan
+
+
+class Recorder(Quiet):
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def job(self, label, number, total):
+        self.told.append(("job", number, total))
+
+    def stage(self, name):
+        self.told.append(("stage", name))
+        return lambda done, total: self.told.append((name, done, total))
+
+    def done(self, label, record, *, reused):
+        self.told.append(("done", record.status, reused))
+
+
+def cells(settings):
+    benches = Benches(settings)
+    return [cell_of(job, benches.get(job.model), settings) for job in plan(settings)]
+
+
+def test_the_observer_is_told_of_jobs_stages_and_batches(settings):
+    chosen, observer = settings(batch_size=5), Recorder()
+    run(chosen, observer)
+    assert observer.told == [
+        ("job", 1, 1), ("stage", "discover"), ("discover", 1, 2), ("discover", 2, 2),
+        ("stage", "score"), ("score", 1, 2), ("score", 2, 2), ("done", "ok", False),
+    ]  # fmt: skip
+    again = Recorder()
+    run(chosen, again)
+    assert again.told == [("job", 1, 1), ("done", "ok", True)]
+
+
+def test_a_cell_is_named_by_what_moves_its_numbers_and_by_nothing_else(settings):
+    (base,) = cells(settings())
+    for same in ({"batch_size": 3}, {"out": "elsewhere"}, {"seeds": 4}, {"only": "all"}):
+        assert [cell.id for cell in cells(settings(**same))] == [base.id]
+    others = [{"limit": 3}, {"train_limit": 3}, {"split": "test"}, {"dtype": "float64"}, {"convention": "mib"},
+              {"ablation": "zero"}, {"set": {"ablation": "zero"}}, {"attention": "eager"}]  # fmt: skip
+    ids = {cells(settings(**other))[0].id for other in others}
+    assert len(ids | {base.id}) == len(others) + 1
+
+
+def test_what_draws_and_sees_no_training_data_is_not_named_by_it(settings):
+    assert cells(settings(method="random", train_limit=3)) == cells(settings(method="random"))
+    assert cells(settings(method="random", ablation="mean", train_limit=3)) != cells(
+        settings(method="random", ablation="mean")
+    )
+
+
+def test_floors_under_mean_ablation_are_of_the_same_means(settings):
+    for limit in (3, 8):
+        run(settings(ablation="mean", train_limit=limit, floor_draws=2), Quiet())
+    found = Store(settings().out).query()
+    assert {record.cell.ablation for record in found} == {Ablation.MEAN}
+    own = [record for record in found if record.cell.method.name == "eap"]
+    for record in own:
+        limit = record.cell.task.train_limit
+        draws = [r for r in found if r.cell.method.name == "random" and r.cell.task.train_limit == limit]
+        floor = sum(draw.metrics["cmd"].value for draw in draws) / 2
+        assert record.metrics["cmd"].floor == pytest.approx(floor)
+    assert len({record.metrics["cmd"].floor for record in own}) == 2
+
+
+def test_a_model_that_failed_is_not_loaded_again(settings, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    benches = Benches(settings())
+    with pytest.raises(ModelError):
+        benches.get(str(tmp_path / "empty"))
+    monkeypatch.setattr("mibench.runner.workbench.Workbench.load", None)
+    with pytest.raises(ModelError):
+        benches.get(str(tmp_path / "empty"))
+
+
+def test_one_model_is_held_at_a_time(settings):
+    benches, model = Benches(settings()), settings().model[0]
+    first = benches.get(model)
+    assert benches.get(model) is first
+    benches.get(model.replace("tiny_gpt2", "tiny_llama"))
+    assert benches.get(model) is not first
+
+
+@pytest.mark.parametrize("values", [{"task": ["nowhere"]}, {"task": ["nowhere.jsonl"]}])
+def test_names_are_checked_before_anything_is_loaded(settings, values):
+    with pytest.raises(UsageError):
+        check_names(settings(**values))
+
+
+def test_discovery_gives_the_artifact_with_its_origin_and_cost(settings):
+    scores, cost = discover_one(settings(method="eap-ig-inputs", set={"steps": "2"}), 0, Quiet())
+    assert (scores.method, scores.params["steps"]) == ("eap-ig-inputs", 2)
+    assert (cost.forward_passes, cost.backward_passes) == (3 * 8, 2 * 8)
+    one, two = (discover_one(settings(method="random"), seed, Quiet())[0].digest for seed in (1, 2))
+    assert one != two
+
+
+def test_a_handed_in_artifact_is_scored_and_not_made(settings, monkeypatch):
+    chosen = settings()
+    scores, _ = discover_one(chosen, 0, Quiet())
+    bench = Benches(chosen).get(chosen.model[0])
+    (job,) = plan(chosen)
+    monkeypatch.setattr("mibench.runner.cell_run._run_method", None)
+    work = CellRun(cell_of(job, bench, chosen), job, bench, chosen, Quiet(), handed_in=replace(scores, method="theirs"))
+    from mibench.runner.cell_run import run_cell
+
+    assert run_cell(work, Store(chosen.out)).status == "ok"
+
+
+def test_values_that_are_no_numbers_fail_their_cell_only(settings, monkeypatch):
+    import mibench.runner.cell_run as module
+
+    score = module._score
+
+    def broken(work, scores, meter):
+        tables = score(work, scores, meter)
+        if work.job.method.name == "eap":
+            tables.table.loc[0, "value"] = float("nan")
+        return tables
+
+    monkeypatch.setattr(module, "_score", broken)
+    report = run(settings(method=["eap", "random"]), Quiet())
+    assert report.failed
+    assert [record.status for _, record in report.jobs] == ["failed", "ok"]
+    assert "finite" in report.jobs[0][1].problem.why
