@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 import click
 
-from mibench.cli.report import estimate, print_error, print_json, print_table
+from mibench.cli.report import estimate, number, print_error, print_json, print_table
 from mibench.core.errors import MibenchError
 from mibench.metrics.circuit import MetricDifference
 from mibench.models.catalogue import CATALOGUE
@@ -19,7 +20,8 @@ from mibench.runner.execute import Report
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 
-_COLUMNS = ("distance_absolute", "cmd", "cpr", "area_bounded_absolute")
+_COLUMNS = {"distance_absolute": "distance (low)", "cmd": "CMD (low)", "cpr": "CPR (high)"}
+"""Metrics of the table, with their titles and which way is better."""
 
 
 def finish(report: Report, settings: RunSettings, *, as_json: bool) -> None:
@@ -60,7 +62,8 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison]) ->
     shown = [(job, record) for job, record in report.jobs if not job.floor]
     good = [(job, record) for job, record in shown if record.status == "ok"]
     if good:
-        print_table([_row(job, record) for job, record in good], _title(good, settings))
+        print_table(_rows(good), _title(good, settings))
+        click.echo("[…]: 95 % interval over examples; (…): range over seeds, of which the mean is shown")
         for note in sorted({_note(record) for _, record in good} - {""}):
             click.echo(f"note: {note}")
     for one in compared:
@@ -103,19 +106,49 @@ def _note(record: RunRecord) -> str:
     return f"{name}: {CATALOGUE[name].note}" if name in CATALOGUE and CATALOGUE[name].note else ""
 
 
-def _row(job: Job, record: RunRecord) -> dict[str, Any]:
-    cost = record.volatile.cost
-    seed = "" if record.cell.method.seed is None else f" #{record.cell.method.seed}"
-    metrics = {name: record.metrics[name] for name in _COLUMNS if name in record.metrics}
+def _rows(good: list[tuple[Job, RunRecord]]) -> list[dict[str, Any]]:
+    """One row a method, its seeds together, then floor and ceiling; the same for every task and model."""
+    grounds: dict[tuple[str, str], dict[str, list[RunRecord]]] = {}
+    for job, record in good:
+        grounds.setdefault((job.task, job.model), {}).setdefault(job.ref, []).append(record)
+    rows = []
+    for methods in grounds.values():
+        rows += [_row(records) for records in methods.values()]
+        rows += _bounds(next(iter(reversed(methods.values())))[0])
+    return rows
+
+
+def _row(records: list[RunRecord]) -> dict[str, Any]:
+    cell, costs = records[0].cell, [record.volatile.cost for record in records if record.volatile.cost is not None]
+    seeds = f", {len(records)} seeds" if len(records) > 1 else ""
     return {
-        "method": f"{record.cell.method.name}{seed}",
-        "task": record.cell.task.name,
-        "model": job.model if len(job.model) < 24 else record.cell.model.name,
-        **{name: estimate(value.value, value.ci_low, value.ci_high) for name, value in metrics.items()},
-        "floor (distance)": f"{floor:.3f}" if (floor := metrics["distance_absolute"].floor) is not None else "",
-        "passes": "" if cost is None else f"{cost.forward_passes:.0f}F {cost.backward_passes:.0f}B",
-        "seconds": "" if cost is None else f"{cost.seconds:.1f}",
+        "method": f"{cell.method.name}{seeds}",
+        "task": cell.task.name,
+        "model": cell.model.name,
+        **{title: _number(name, records) for name, title in _COLUMNS.items()},
+        "passes": f"{sum(cost.forward_passes + cost.backward_passes for cost in costs):.0f}",
+        "seconds": f"{sum(cost.seconds for cost in costs):.1f}",
     }
+
+
+def _number(name: str, records: list[RunRecord]) -> str:
+    """The number with its interval over examples; of several seeds, the mean and their range."""
+    found = [record.metrics[name] for record in records if name in record.metrics]
+    values = [one.value for one in found if one.value is not None]
+    if len(found) == 1 or not values:
+        return estimate(found[0].value, found[0].ci_low, found[0].ci_high) if found else "-"
+    return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _bounds(record: RunRecord) -> list[dict[str, Any]]:
+    task, model = record.cell.task.name, record.cell.model.name
+    blank = {"passes": "", "seconds": ""}
+    return [
+        {"method": bound, "task": task, "model": model}
+        | {title: number(getattr(record.metrics[name], bound)) for name, title in _COLUMNS.items()}
+        | blank
+        for bound in ("floor", "ceiling")
+    ]
 
 
 def _difference(name: str, one: Comparison) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
         counter=meter,
         progress=work.observer.stage("discover"),
     )
-    found = job.method.function(view, **job.params)
+    found = _on_trial(work, view) if job.method.code_digest else job.method.function(view, **job.params)
     if not isinstance(found, CircuitScores):
         raise MethodError(
             f"{job.method.name} did not return circuit scores.",
@@ -166,6 +166,21 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
             do="Return view.scores(array) from the method.",
         )
     return replace(found, method=job.method.name, params=job.params)
+
+
+def _on_trial(work: CellRun, view: CircuitView) -> object:
+    """Run a user's method, and see to it that the next cell gets the model as it was."""
+    before = work.bench.state()
+    try:
+        return work.job.method.function(view, **work.job.params)
+    finally:
+        work.bench.spoiled = work.bench.state() != before
+        if work.bench.spoiled:
+            raise MethodError(
+                f"{work.job.method.name} changed the model.",
+                why="After it ran, weights differ or hooks are left on the modules.",
+                do="Work on a copy, and remove hooks; the next cell loads the model afresh.",
+            )
 
 
 def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:

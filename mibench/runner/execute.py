@@ -127,7 +127,7 @@ class Benches:
         """
         if model in self._failed:
             raise self._failed[model]
-        if model not in self._held:
+        if model not in self._held or self._held[model].spoiled:
             self._held.clear()
             chosen = self._settings
             try:

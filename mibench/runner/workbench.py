@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from mibench.core.specs import Bos, ModelRef, TaskRef
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
@@ -31,6 +33,11 @@ class Examples:
 class Workbench:
     """A checked model and the examples encoded for it.
 
+    Attributes:
+        hf: The loaded model.
+        model: The same, ready for interventions.
+        spoiled: A method changed it, so it is not to be used again.
+
     Args:
         hf: A loaded model; it is checked by running it through the engine.
 
@@ -42,6 +49,7 @@ class Workbench:
         self.hf = hf
         self.model = LanguageModel(hf.model)
         self_check(self.model)
+        self.spoiled = False
         self._tasks: dict[str, Task] = {}
         self._examples: dict[tuple[str, str, int | None], Examples] = {}
 
@@ -54,6 +62,12 @@ class Workbench:
             ModelError: It cannot be loaded, or fails the check.
         """
         return cls(load_hf(ref, dtype=dtype, device=device, attention=attention))
+
+    def state(self) -> tuple[float, ...]:
+        """Numbers that change when weights are changed or hooks are left on the model."""
+        sums = [float(parameter.sum(dtype=torch.float64)) for parameter in self.hf.model.parameters()]
+        hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in self.hf.model.modules())  # noqa: SLF001
+        return (*sums, float(hooks))
 
     @property
     def model_ref(self) -> ModelRef:

@@ -138,3 +138,27 @@ def test_values_that_are_no_numbers_fail_their_cell_only(settings, monkeypatch):
     assert report.failed
     assert [record.status for _, record in report.jobs] == ["failed", "ok"]
     assert "finite" in report.jobs[0][1].problem.why
+
+
+SPOILERS = """
+def weights(view):
+    next(iter(view.model.hf.parameters())).data.add_(0.1)
+    return view.scores(view.attribute())
+
+def hook(view):
+    view.model.hf.register_forward_hook(lambda *_: None)
+    return view.scores(view.attribute())
+
+def clean(view):
+    return view.scores(view.attribute())
+"""
+
+
+@pytest.mark.parametrize("name", ["weights", "hook"])
+def test_a_method_that_changes_the_model_fails_and_the_next_cell_gets_it_as_it_was(settings, user_file, name):
+    file = user_file(SPOILERS)
+    report = run(settings(method=[f"{file}:{name}", f"{file}:clean", "eap"]), Quiet())
+    spoiled, after, built_in = (record for _, record in report.jobs)
+    assert (spoiled.status, after.status) == ("failed", "ok")
+    assert spoiled.problem.what == f"{name} changed the model."
+    assert after.metrics["cmd"].value == built_in.metrics["cmd"].value
