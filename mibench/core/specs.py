@@ -84,13 +84,17 @@ class TaskRef(Frozen):
     version: int
     split: str
     limit: int | None = None
-    """Evaluated examples: the first so many of the split; None: all."""
+    """Number of evaluated examples, the first of the split."""
     digest: str
-    """Digest of the evaluated examples."""
+    """Digest of the evaluated examples as token ids, so that tokenizer and BOS are in it."""
     train_limit: int | None = None
-    """Examples that the method sees; None: all of the train split."""
+    """Number of training examples that the numbers depend on; None: they depend on none."""
     train_digest: str | None = None
-    """Digest of the examples that the method sees; None: it sees none."""
+    """Digest of these, likewise."""
+    validation_limit: int | None = None
+    """Number of validation examples that the method sees; None: it sees none."""
+    validation_digest: str | None = None
+    """Digest of these, likewise."""
 
 
 class ModelRef(Frozen):

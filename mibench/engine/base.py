@@ -165,10 +165,10 @@ def constants_for(
         return None
     anatomy = model.anatomy
     longest = max(pair.length for pair in pairs)
-    sums = _zeros(model, 1 if ablation is Ablation.ZERO else longest)
     if ablation is Ablation.ZERO:
-        return sums
-    counts = torch.zeros(longest, device=model.device, dtype=model.dtype)
+        return _zeros(model, 1, model.dtype)
+    sums = _zeros(model, longest, torch.float64)
+    counts = torch.zeros(longest, device=model.device, dtype=torch.float64)
     for batch in batches(pairs, batch_size, model.device):
         run = forward(model, anatomy.embed(batch.counterfactual), None)
         counts[: batch.n_pos] += len(batch)
@@ -176,21 +176,21 @@ def constants_for(
         for layer in range(anatomy.n_layers):
             sums.heads[layer][: batch.n_pos] += run.heads_of(layer).sum(0)
             sums.mlp[layer][: batch.n_pos] += run.mlp[layer].sum(0)
-    return _divide(sums, counts, positional=ablation is Ablation.MEAN_POSITIONAL)
+    return _divide(sums, counts, model.dtype, positional=ablation is Ablation.MEAN_POSITIONAL)
 
 
-def _zeros(model: LanguageModel, n_pos: int) -> Constants:
+def _zeros(model: LanguageModel, n_pos: int, dtype: torch.dtype) -> Constants:
     anatomy = model.anatomy
-    empty = torch.zeros(n_pos, anatomy.d_model, device=model.device, dtype=model.dtype)
+    empty = torch.zeros(n_pos, anatomy.d_model, device=model.device, dtype=dtype)
     heads = empty.new_zeros(n_pos, anatomy.n_heads, anatomy.head_dim)
     layers = range(anatomy.n_layers)
     return Constants(empty, [heads.clone() for _ in layers], [empty.clone() for _ in layers])
 
 
-def _divide(sums: Constants, counts: Tensor, *, positional: bool) -> Constants:
+def _divide(sums: Constants, counts: Tensor, dtype: torch.dtype, *, positional: bool) -> Constants:
     def mean(part: Tensor) -> Tensor:
         if not positional:
-            return part.sum(0, keepdim=True) / counts.sum()
-        return part / counts.view(-1, *[1] * (part.ndim - 1))
+            return (part.sum(0, keepdim=True) / counts.sum()).to(dtype)
+        return (part / counts.view(-1, *[1] * (part.ndim - 1))).to(dtype)
 
     return Constants(mean(sums.embedded), [mean(part) for part in sums.heads], [mean(part) for part in sums.mlp])

@@ -227,7 +227,7 @@ def _details(cell: Cell, seeds: Sequence[int]) -> list[str]:
 
 
 def _cost(record: RunRecord, read: Any) -> float | None:
-    cost = record.volatile.cost
+    cost = record.volatile.discovery
     return None if cost is None else read(cost)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mibench.artifacts.circuit import CircuitScores
+from mibench.core.errors import MethodError
 from mibench.core.specs import Ablation, Level
 from mibench.engine.attribute import Attribution, attribute_edges
 from mibench.engine.base import Constants, constants_for
@@ -32,8 +33,8 @@ class CircuitView:
 
     Attributes:
         model: The model, with its parts and graph.
-        train: Examples to discover with.
-        validation: Examples to choose parameters with.
+        train: Examples to discover with, if the method needs ``train``.
+        validation: Examples to choose parameters with, if it needs ``validation``.
         level: What is to be scored.
         seed: Seed of the cell; ``generator`` draws from it.
         batch_size: Pairs a batch.
@@ -83,7 +84,17 @@ class CircuitView:
         return constants_for(self.model, ablation, self.train, self.batch_size)
 
     def evaluate(self, circuits: Sequence[Circuit], ablation: Ablation = Ablation.COUNTERFACTUAL) -> Outcome:
-        """Metrics of circuits on the validation examples."""
+        """Metrics of circuits on the validation examples.
+
+        Raises:
+            MethodError: The method did not say that it needs them.
+        """
+        if not self.validation:
+            raise MethodError(
+                "There are no validation examples to evaluate on.",
+                why="The method does not say that it needs them, so its cell does not name them.",
+                do="Add 'validation' to needs in @method(…).",
+            )
         options = Evaluation(self.constants(ablation), self.batch_size)
         return evaluate(self.model, self.validation, circuits, options, self.counter, self.progress)
 

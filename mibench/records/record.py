@@ -168,7 +168,9 @@ class Volatile(_Part):
     """What may differ between two runs of one cell; left out of byte comparisons."""
 
     cost: Cost | None = None
-    """What the work took."""
+    """What the work took, method and scoring together."""
+    discovery: Cost | None = None
+    """What the method took by itself; None where the artifact was handed in."""
     provenance: Provenance | None = None
     """Where and how the record was made."""
     reused_from: Text | None = None
@@ -207,6 +209,8 @@ class RunRecord(_Part):
     """What the method handed in."""
     looks_at_test: Count | None = None
     """How often this method was scored on this test split, this time included; None off the test split."""
+    floor_draws: Count | None = None
+    """Random rankings whose mean the floors are; 0: the floors are declared; None: the record is such a draw."""
     volatile: Volatile = Volatile()
     """What may differ between two runs of the cell."""
     problem: Problem | None = None

@@ -160,6 +160,14 @@ class Store:
         records = [_read(path) for path in self._paths()]
         return sorted(records, key=lambda record: (*_names(record.cell), record.cell.id))
 
+    def beside(self, cell: Cell) -> list[RunRecord]:
+        """Return the records of the same task, model and method; broken ones are left out."""
+        found = []
+        for path in _records_in(self.path(cell).parent):
+            with contextlib.suppress(StoreError):
+                found.append(_read(path))
+        return sorted(found, key=lambda record: record.cell.id)
+
     def frame(self) -> pd.DataFrame:
         """Return one row a cell: its names, cost, and ``metrics.<name>`` with ``.ci_low``, ``.ci_high``."""
         import pandas as pd

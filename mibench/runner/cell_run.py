@@ -9,24 +9,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import save_scores
 from mibench.core.errors import MethodError, MibenchError, StoreError
 from mibench.core.files import atomic_write
-from mibench.core.specs import Cell, MethodRef
+from mibench.core.hashing import digest
+from mibench.core.specs import Cell
 from mibench.engine.base import constants_for
 from mibench.engine.evaluate import Evaluation
 from mibench.methods.view import CircuitView
 from mibench.metrics.circuit import circuit_metrics
 from mibench.metrics.per_example import CircuitTables
-from mibench.records.record import CurvePoint, MetricValue, Problem, Provenance, RunRecord, Volatile
+from mibench.records.record import Cost, CurvePoint, MetricValue, Problem, Provenance, RunRecord, Volatile
 from mibench.records.store import Store
-from mibench.runner.cells import FROM_TRAIN, training
-from mibench.runner.floors import floors_of, with_floors
+from mibench.runner.cells import FROM_TRAIN, training, validation
+from mibench.runner.floors import draws_of, with_floors
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
-from mibench.runner.plan import FLOOR, Job
+from mibench.runner.plan import Job
 from mibench.runner.provenance import Setting, collect
 from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Workbench
@@ -66,10 +68,10 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
     Raises:
         StoreError: The record cannot be read or written.
     """
-    meter = Meter()
+    meters = Meters()
     with tempfile.TemporaryDirectory(prefix="mibench-") as folder:
         artifact = Path(folder) / "scores.safetensors"
-        found = _guarded(work, meter, store, artifact)
+        found = _guarded(work, meters, store, artifact)
         record = RunRecord(
             cell=work.cell,
             status="ok" if found.problem is None else "failed",
@@ -77,9 +79,36 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
             metrics=found.metrics,
             curves=found.curves,
             looks_at_test=_looks_at_test(work, store),
-            volatile=Volatile(cost=meter.cost(), provenance=_provenance(work.settings)),
+            volatile=Volatile(
+                cost=meters.total(),
+                discovery=meters.discovery.cost() if work.handed_in is None else None,
+                provenance=_provenance(work.settings),
+            ),
         )
-        return store.write(record, found.tables, artifact=artifact if found.problem is None else None)
+        if found.problem is not None:
+            return store.write(record)
+        record = with_floors(record, draws_of(work.job, work.bench, work.settings, store))
+        return store.write(record, found.tables, artifact=artifact)
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What the method takes, and what scoring takes."""
+
+    discovery: Meter = field(default_factory=Meter)
+    scoring: Meter = field(default_factory=Meter)
+
+    def total(self) -> Cost:
+        """Both together; memory is the higher of the two."""
+        first, second = self.discovery.cost(), self.scoring.cost()
+        return Cost(
+            seconds=first.seconds + second.seconds,
+            cpu_seconds=(first.cpu_seconds or 0.0) + (second.cpu_seconds or 0.0),
+            peak_bytes=max(first.peak_bytes or 0, second.peak_bytes or 0) or None,
+            forward_passes=first.forward_passes + second.forward_passes,
+            backward_passes=first.backward_passes + second.backward_passes,
+            examples=second.examples,
+        )
 
 
 def artifact_of(work: CellRun, meter: Meter) -> CircuitScores:
@@ -120,10 +149,10 @@ class _Found:
     problem: Problem | None = None
 
 
-def _guarded(work: CellRun, meter: Meter, store: Store, artifact: Path) -> _Found:
+def _guarded(work: CellRun, meters: Meters, store: Store, artifact: Path) -> _Found:
     """Save the artifact and measure it; a failure becomes a problem, a surprise with its traceback in a log."""
     try:
-        return _found(work, meter, store, artifact)
+        return _found(work, meters, artifact)
     except StoreError:
         raise
     except MibenchError as error:
@@ -135,23 +164,25 @@ def _guarded(work: CellRun, meter: Meter, store: Store, artifact: Path) -> _Foun
     return _Found(problem=Problem(what=fault.what, why=fault.why, do=fault.do))
 
 
-def _found(work: CellRun, meter: Meter, store: Store, artifact: Path) -> _Found:
-    with meter:
+def _found(work: CellRun, meters: Meters, artifact: Path) -> _Found:
+    with meters.discovery as meter:
         scores = artifact_of(work, meter)
+    with meters.scoring as meter:
         tables = _score(work, scores, meter)
     save_scores(scores, artifact)
     metrics, curves = circuit_metrics(*tables)
-    frames = {"examples": tables.table, "endpoints": tables.endpoints}
-    return _Found(frames, with_floors(metrics, _floors(work, store, metrics)), curves)
+    return _Found({"examples": tables.table, "endpoints": tables.endpoints}, metrics, curves)
 
 
 def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
     job, bench, settings = work.job, work.bench, work.settings
-    sees_train = "train" in job.method.needs
+    train = training(job, bench, settings) if "train" in job.method.needs else None
+    chosen = validation(job, bench, settings)
+    meter.examples(0 if train is None else len(train.pairs))
     view = CircuitView(
         model=bench.model,
-        train=bench.examples(job.task, "train", settings.train_examples).pairs if sees_train else (),
-        validation=bench.examples(job.task, "validation", settings.train_examples).pairs if sees_train else (),
+        train=() if train is None else train.pairs,
+        validation=() if chosen is None else chosen.pairs,
         level=settings.level,
         seed=job.seed or 0,
         batch_size=settings.batch_size,
@@ -170,16 +201,17 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
 
 def _on_trial(work: CellRun, view: CircuitView) -> object:
     """Run a user's method, and see to it that the next cell gets the model as it was."""
-    before = work.bench.state()
+    before, gradients = work.bench.state(), torch.is_grad_enabled()
     try:
         return work.job.method.function(view, **work.job.params)
     finally:
         work.bench.spoiled = work.bench.state() != before
+        torch.set_grad_enabled(gradients)
         if work.bench.spoiled:
             raise MethodError(
                 f"{work.job.method.name} changed the model.",
-                why="After it ran, weights differ or hooks are left on the modules.",
-                do="Work on a copy, and remove hooks; the next cell loads the model afresh.",
+                why="After it ran, weights or torch's settings differ, or hooks are left on the modules.",
+                do="Work on a copy, and undo such changes; the next cell loads the model afresh.",
             )
 
 
@@ -189,6 +221,7 @@ def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:
     train = training(work.job, bench, settings)
     means_from = pairs if train is None else train.pairs
     constants = constants_for(bench.model, settings.ablation, means_from, settings.batch_size)
+    meter.forward(len(means_from) if settings.ablation in FROM_TRAIN else 0)
     meter.examples(len(pairs))
     return score_circuit(
         bench.model,
@@ -200,42 +233,21 @@ def _score(work: CellRun, scores: CircuitScores, meter: Meter) -> CircuitTables:
     )
 
 
-def _floors(work: CellRun, store: Store, metrics: dict[str, MetricValue]) -> Mapping[str, float | None]:
-    """Floors from this run's random cells, which differ from its own in the method only; they have none."""
-    n, own = work.settings.floor_draws, work.cell
-    if _is_draw(own.method, n):
-        return dict.fromkeys(metrics)
-    draws = (record for record in store.query() if _is_draw(record.cell.method, n))
-    return floors_of([record for record in draws if _ground(record.cell) == _ground(own)])
-
-
-def _is_draw(method: MethodRef, n: int) -> bool:
-    """Whether it is one of the first ``n`` draws of the built-in random method, not somebody's namesake."""
-    built_in = method.name == FLOOR and method.code_digest is None and method.artifact_digest is None
-    return built_in and method.seed is not None and method.seed < n
-
-
-def _ground(cell: Cell) -> tuple[object, ...]:
-    task = (cell.task.name, cell.task.version, cell.task.split, cell.task.digest)
-    # Training examples set the means of an ablation; otherwise they are a matter of the method.
-    means = cell.task.train_digest if cell.ablation in FROM_TRAIN else None
-    return (*task, means, cell.model, cell.level, cell.ablation, cell.bos, cell.convention)
-
-
 def _looks_at_test(work: CellRun, store: Store) -> int | None:
-    """How often this method was scored on this test split, this time included; a repeat of a cell is no new look."""
+    """How many variants of this method were scored on this test split, this one included; seeds are no variants."""
     if work.settings.split != "test":
         return None
     own = work.cell
     if store.has(own):
-        return store.read(own).looks_at_test
-    looks = (record.cell for record in store.query() if record.cell.task.split == "test")
-    same = (
-        cell
-        for cell in looks
-        if (cell.task.name, cell.model.name, cell.method.name) == (own.task.name, own.model.name, own.method.name)
-    )
-    return 1 + sum(1 for _ in same)
+        known = store.read(own).looks_at_test
+        if known is not None:
+            return known
+    seen = {_variant(record.cell) for record in store.beside(own) if record.cell.task.split == "test"}
+    return len(seen | {_variant(own)})
+
+
+def _variant(cell: Cell) -> str:
+    return digest(cell.method.model_copy(update={"seed": None}).model_dump(mode="json"))
 
 
 def _provenance(settings: RunSettings) -> Provenance:

@@ -30,7 +30,7 @@ def cell_of(job: Job, bench: Workbench, settings: RunSettings) -> Cell:
         seed=job.seed,
         code_digest=job.method.code_digest,
     )
-    return cell_with(method, job.task, bench, settings, train=training(job, bench, settings))
+    return cell_with(method, job, bench, settings)
 
 
 def method_ref(**fields: Any) -> MethodRef:
@@ -49,17 +49,18 @@ def method_ref(**fields: Any) -> MethodRef:
         ) from error
 
 
-def cell_with(method: MethodRef, task: str, bench: Workbench, settings: RunSettings, *, train: Examples | None) -> Cell:
-    """The cell of a method reference on a task; ``train``: examples that its numbers depend on."""
-    examples = bench.examples(task, settings.split, settings.limit)
+def cell_with(method: MethodRef, job: Job, bench: Workbench, settings: RunSettings) -> Cell:
+    """The cell of a method reference on the job's task."""
+    evaluated = bench.examples(job.task, settings.split, settings.limit)
+    sees = training(job, bench, settings), validation(job, bench, settings)
     return Cell(
         track=Track.CIRCUIT,
-        task=bench.task_ref(task, settings.split, settings.limit, train),
+        task=bench.task_ref(job.task, evaluated, *sees),
         model=bench.model_ref,
         method=method,
         level=settings.level,
         ablation=settings.ablation,
-        bos=examples.bos,
+        bos=evaluated.bos,
         convention=settings.convention,
     )
 
@@ -68,4 +69,11 @@ def training(job: Job, bench: Workbench, settings: RunSettings) -> Examples | No
     """The training examples that a job's numbers depend on; None if on none."""
     if "train" in job.method.needs or settings.ablation in FROM_TRAIN:
         return bench.examples(job.task, "train", settings.train_examples)
+    return None
+
+
+def validation(job: Job, bench: Workbench, settings: RunSettings) -> Examples | None:
+    """The validation examples that a job's method sees; None if none."""
+    if "validation" in job.method.needs:
+        return bench.examples(job.task, "validation", settings.train_examples)
     return None

@@ -10,6 +10,7 @@ from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cell_run import CellRun, run_cell
 from mibench.runner.cells import cell_of
+from mibench.runner.floors import draws_of, with_floors
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan
 from mibench.runner.settings import RunSettings
@@ -102,12 +103,22 @@ def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:
     if wanted[work.settings.only]:
         record = run_cell(work, store)
     elif known is not None:
-        record = known
+        record = _reused(known, work, store)
         report.reused.add(known.cell.id)
     else:
         return
     report.jobs.append((work.job, record))
     work.observer.done(work.job.label, record, reused=record.cell.id in report.reused)
+
+
+def _reused(known: RunRecord, work: CellRun, store: Store) -> RunRecord:
+    """A record that was there: its floor made this run's, and a word on where it is from."""
+    if known.status == "ok":
+        fresh = with_floors(known, draws_of(work.job, work.bench, work.settings, store))
+        known = known if fresh == known else store.write(fresh)
+    made = known.volatile.provenance
+    origin = {"reused_from": str(store.folder), "reused_since": None if made is None else made.created_at}
+    return known.model_copy(update={"volatile": known.volatile.model_copy(update=origin)})
 
 
 class Benches:

@@ -19,7 +19,7 @@ from mibench.methods.method import Method
 from mibench.methods.view import CircuitView
 from mibench.records.store import Store
 from mibench.runner.cell_run import CellRun
-from mibench.runner.cells import cell_with, method_ref, training
+from mibench.runner.cells import cell_with, method_ref
 from mibench.runner.execute import Benches, Report, check_names, run, run_or_reuse
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
@@ -137,8 +137,7 @@ def _prepare(
     bench = benches.get(job.model)
     scores, reference = file
     scores.check_model(bench.model.graph, bench.model.anatomy.d_model)
-    train = training(job, bench, settings)
-    cell = cell_with(reference, job.task, bench, settings, train=train)
+    cell = cell_with(reference, job, bench, settings)
     return CellRun(cell, job, bench, settings, observer, handed_in=scores)
 
 

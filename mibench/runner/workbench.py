@@ -10,9 +10,9 @@ from mibench.core.specs import Bos, ModelRef, TaskRef
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
-from mibench.tasks.encode import EncodedPair, bos_policy, encode
+from mibench.tasks.encode import EncodedPair, bos_policy, encode, encoded_digest
 from mibench.tasks.load import load_task
-from mibench.tasks.task import Task, pairs_digest
+from mibench.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class Examples:
     """Encoded examples of one split.
 
     Attributes:
+        split: Which split.
         pairs: In order.
-        digest: Digest of the pairs before encoding.
+        digest: Digest of the token ids.
         bos: How BOS was treated.
     """
 
+    split: str
     pairs: tuple[EncodedPair, ...]
     digest: str
     bos: Bos
@@ -64,10 +66,11 @@ class Workbench:
         return cls(load_hf(ref, dtype=dtype, device=device, attention=attention))
 
     def state(self) -> tuple[float, ...]:
-        """Numbers that change when weights are changed or hooks are left on the model."""
-        sums = [float(parameter.sum(dtype=torch.float64)) for parameter in self.hf.model.parameters()]
-        hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in self.hf.model.modules())  # noqa: SLF001
-        return (*sums, float(hooks))
+        """Numbers that change when weights or torch's settings are changed, or hooks are left on the model."""
+        model = self.hf.model
+        sums = [float(part.sum(dtype=torch.float64)) for part in (*model.parameters(), *model.buffers())]
+        hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())  # noqa: SLF001
+        return (*sums, float(hooks), float(torch.is_grad_enabled()), float(torch.get_default_dtype().itemsize))
 
     @property
     def model_ref(self) -> ModelRef:
@@ -92,18 +95,20 @@ class Workbench:
         if key not in self._examples:
             pairs = self.task(ref).pairs(split, limit, self.hf.tokenizer)
             encoded = encode(pairs, self.hf.tokenizer, self.hf.vocab_size)
-            self._examples[key] = Examples(tuple(encoded), pairs_digest(pairs), bos_policy(pairs))
+            self._examples[key] = Examples(split, tuple(encoded), encoded_digest(encoded), bos_policy(pairs))
         return self._examples[key]
 
-    def task_ref(self, ref: str, split: str, limit: int | None, train: Examples | None) -> TaskRef:
-        """The task, as cells name it; ``train``: what the method sees, if it sees any."""
-        task, examples = self.task(ref), self.examples(ref, split, limit)
+    def task_ref(self, ref: str, evaluated: Examples, train: Examples | None, validation: Examples | None) -> TaskRef:
+        """The task, as cells name it; ``train`` and ``validation``: what the numbers depend on besides."""
+        task = self.task(ref)
         return TaskRef(
             name=task.name,
             version=task.version,
-            split=split,
-            limit=len(examples.pairs),
-            digest=examples.digest,
+            split=evaluated.split,
+            limit=len(evaluated.pairs),
+            digest=evaluated.digest,
             train_limit=None if train is None else len(train.pairs),
             train_digest=None if train is None else train.digest,
+            validation_limit=None if validation is None else len(validation.pairs),
+            validation_digest=None if validation is None else validation.digest,
         )

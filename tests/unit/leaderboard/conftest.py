@@ -98,7 +98,7 @@ class Shelf:
         }
         cost = Cost(seconds=75.5, peak_bytes=3 * 2**29, forward_passes=60.0, backward_passes=30.0, examples=30)
         record = RunRecord(
-            cell=cell, status="ok", metrics=metrics, curves=curves, volatile=Volatile(cost=cost),
+            cell=cell, status="ok", metrics=metrics, curves=curves, volatile=Volatile(cost=cost, discovery=cost),
             looks_at_test=fields.get("looks"),
         )  # fmt: skip
         stored = {"circuits": measured.table, "endpoints": measured.endpoints} if tables else {}

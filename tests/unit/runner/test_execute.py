@@ -162,3 +162,66 @@ def test_a_method_that_changes_the_model_fails_and_the_next_cell_gets_it_as_it_w
     assert (spoiled.status, after.status) == ("failed", "ok")
     assert spoiled.problem.what == f"{name} changed the model."
     assert after.metrics["cmd"].value == built_in.metrics["cmd"].value
+
+
+CHOOSER = """
+from mibench.methods.method import method
+
+@method(track="circuit", name="chooser", version=1, needs=("train", "validation"), levels=("edge",))
+def chooser(view):
+    return view.scores(view.attribute() * len(view.validation))
+
+@method(track="circuit", name="blind", version=1, needs=("train",), levels=("edge",))
+def blind(view):
+    view.evaluate([])
+    return view.scores(view.attribute())
+"""
+
+
+def test_validation_examples_are_in_the_id_of_methods_that_see_them_and_hidden_from_others(settings, user_file):
+    file = user_file(CHOOSER)
+    few, more = (cells(settings(method=f"{file}:chooser", train_limit=n))[0] for n in (3, 5))
+    assert (few.task.validation_limit, more.task.validation_limit) == (3, 5)
+    assert few.task.validation_digest != more.task.validation_digest
+    assert cells(settings())[0].task.validation_digest is None
+    ((_, record),) = run(settings(method=f"{file}:blind"), Quiet()).jobs
+    assert record.problem.do == "Add 'validation' to needs in @method(…)."
+
+
+def test_a_reused_record_says_so_and_takes_the_floor_of_this_run(settings):
+    run(settings(floor_draws=1), Quiet())
+    report = run(settings(floor_draws=3), Quiet())
+    fresh = run(settings(floor_draws=3, out=str(settings().out) + "-fresh"), Quiet())
+    old, new = report.jobs[-1][1], fresh.jobs[-1][1]
+    assert (old.floor_draws, old.metrics) == (3, new.metrics)
+    assert old.volatile.reused_from == str(settings().out)
+    assert old.volatile.reused_since is not None
+    assert new.volatile.reused_from is None
+
+
+def test_what_the_method_took_is_kept_apart_from_scoring(settings):
+    ((_, record),) = run(settings(limit=4, train_limit=8), Quiet()).jobs
+    method, total = record.volatile.discovery, record.volatile.cost
+    assert (method.forward_passes, method.backward_passes, method.examples) == (16, 8, 8)
+    assert total.forward_passes > method.forward_passes
+    assert total.examples == 4
+
+
+def test_seeds_are_no_new_looks_at_the_test_split_and_parameters_are(settings):
+    looks = [
+        [record.looks_at_test for _, record in run(settings(split="test", **values), Quiet()).jobs]
+        for values in (
+            {"method": "random", "seeds": 3},
+            {"method": "eap-ig-inputs", "set": {"steps": 2}},
+            {"method": "eap-ig-inputs", "set": {"steps": 3}},
+            {"method": "eap-ig-inputs", "set": {"steps": 2}, "only": "all"},
+        )
+    ]
+    assert looks == [[1, 1, 1], [1], [2], [1]]
+
+
+def test_a_broken_record_of_another_method_does_not_stop_a_run(settings):
+    ((_, record),) = run(settings(), Quiet()).jobs
+    Store(settings().out).path(record.cell).write_text("{}")
+    report = run(settings(method="random", floor_draws=2), Quiet())
+    assert {record.status for _, record in report.jobs} == {"ok"}

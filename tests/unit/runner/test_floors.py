@@ -4,15 +4,15 @@ import pytest
 
 from mibench.core.specs import Cell, MethodRef, ModelRef, TaskRef, Track
 from mibench.records.record import MetricValue, Problem, RunRecord
-from mibench.runner.floors import floors_of, with_floors
+from mibench.runner.floors import is_draw, with_floors
 
 
-def record(seed: int, **values: float | None) -> RunRecord:
+def record(seed: int | None, method: str = "random", **values: float | None) -> RunRecord:
     cell = Cell(
         track=Track.CIRCUIT,
         task=TaskRef(name="t", version=1, split="test", digest="a"),
         model=ModelRef(name="m", digest="b"),
-        method=MethodRef(name="random", seed=seed),
+        method=MethodRef(name=method, seed=seed),
     )
     metrics = {
         name: MetricValue(value=value, reason=None if value is not None else "undefined")
@@ -23,18 +23,27 @@ def record(seed: int, **values: float | None) -> RunRecord:
     return RunRecord(cell=cell, status="ok", metrics=metrics)
 
 
+def floors(draws, **values):
+    found = with_floors(record(None, "eap", **values), draws)
+    return {name: metric.floor for name, metric in found.metrics.items()}, found.floor_draws
+
+
 def test_a_floor_is_the_mean_over_good_draws_with_a_number():
     draws = [record(0, cmd=0.5, cpr=1.0), record(1, cmd=1.0, cpr=None), record(2)]
-    assert floors_of(draws) == {"cmd": 0.75, "cpr": 1.0}
+    assert floors(draws, cmd=0.1, cpr=2.0) == ({"cmd": 0.75, "cpr": 1.0}, 2)
 
 
-@pytest.mark.parametrize("draws", [[], [record(0)], [record(0, cmd=None)]])
-def test_without_numbers_there_is_no_measured_floor(draws):
-    assert floors_of(draws) == {}
+@pytest.mark.parametrize("draws", [[], [record(0)]])
+def test_without_draws_the_floor_is_the_declared_one_and_the_record_says_so(draws):
+    assert floors(draws, cmd=0.1, cpr=2.0, overshoot_signed=1.0) == (
+        {"cmd": 0.749, "cpr": 0.25, "overshoot_signed": None},
+        0,
+    )
 
 
-def test_a_measured_floor_takes_the_place_of_the_declared_one():
-    metrics = {name: MetricValue(value=1.0, floor=0.25) for name in ("cpr", "cmd")}
-    found = with_floors(metrics, {"cpr": 0.3, "other": 1.0})
-    assert {name: metric.floor for name, metric in found.items()} == {"cpr": 0.3, "cmd": 0.25}
-    assert metrics["cpr"].floor == 0.25
+def test_a_draw_has_no_floor_and_a_namesake_has_one():
+    draw = with_floors(record(0, cmd=0.5), [record(1, cmd=0.7)])
+    assert (draw.metrics["cmd"].floor, draw.floor_draws) == (None, None)
+    assert is_draw(draw.cell)
+    method = draw.cell.method.model_copy(update={"code_digest": "c"})
+    assert not is_draw(draw.cell.model_copy(update={"method": method}))
