@@ -10,7 +10,7 @@ from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.formats import mib_json, mib_pt, native
 from mibench.artifacts.formats.mib import Wanted
 from mibench.core.errors import ArtifactError, UsageError
-from mibench.core.files import MIB, atomic_path, existing_file
+from mibench.core.files import MIB, atomic_path, check_name, existing_file, exists
 from mibench.core.specs import Level
 
 
@@ -83,7 +83,8 @@ def save_scores(scores: CircuitScores, path: Path | str, *, overwrite: bool = Fa
     """
     form = _format(path)
     target = Path(path)
-    if target.exists() and not overwrite:
+    check_name(target)
+    if exists(target) and not overwrite:
         raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name or remove it.")
     scores.validate()
     with atomic_path(target) as temporary:

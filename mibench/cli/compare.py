@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mibench.cli.report import json_option, print_json
+from mibench.cli.report import DEFAULT_RECORDS, json_option, print_json
 
 if TYPE_CHECKING:
     from mibench.cli.comparison import Group
@@ -21,7 +21,7 @@ _EXAMPLE = """Example:
 
 
 @click.command(epilog=_EXAMPLE)
-@click.argument("folders", nargs=-1, required=True, metavar="DIR…")
+@click.argument("folders", nargs=-1, metavar="[DIR…]")
 @click.option("--against", "baseline", metavar="METHOD", help="Pair every other method with this one.")
 @click.option(
     "--format",
@@ -37,6 +37,7 @@ _EXAMPLE = """Example:
 def command(context: click.Context, /, folders: tuple[str, ...], baseline: str | None, **rest: Any) -> None:
     """Compare the methods of record folders, one table a task, model and set of rules.
 
+    DIR is a folder of records; the default is mibench-records.
     With --against, differences are measured on the same examples (paired bootstrap, 95 % intervals); a tie is
     a difference whose interval holds 0. Exit status 1: a pair could not be measured.
     """
@@ -44,7 +45,7 @@ def command(context: click.Context, /, folders: tuple[str, ...], baseline: str |
     from mibench.cli.find import all_records
 
     form = "json" if rest["as_json"] else rest["form"]
-    found = all_records(folders)
+    found = all_records(folders or (DEFAULT_RECORDS,))
     columns = chosen(found, rest["metrics"], all_of_them=form in ("csv", "json"))
     groups = grouped(found, columns)
     if baseline is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mibench.core.errors import UsageError
-from mibench.core.files import read_text
+from mibench.core.files import is_file, is_folder, read_text
 from mibench.records.encode import parse_record
 from mibench.records.record import RunRecord
 from mibench.records.store import MAX_RECORD_BYTES, Store
@@ -32,7 +32,7 @@ def open_store(folder: str) -> Store:
     Raises:
         UsageError: There is no such folder.
     """
-    if not Path(folder).is_dir():
+    if not is_folder(folder):
         raise UsageError(
             f"There is no folder {folder}.",
             why="Records are read from a folder that a run or a submission wrote.",
@@ -53,7 +53,7 @@ def all_records(folders: Sequence[str]) -> list[Stored]:
 
 def _home(store: Store, record: RunRecord) -> Store:
     """Return the store whose root the record lies under; the user may have named one above or below it."""
-    if store.path(record.cell).is_file():
+    if is_file(store.path(record.cell)):
         return store
     for path in store.folder.resolve().rglob(f"{record.cell.id}.json"):
         return Store(path.parents[_LEVELS_BELOW_ROOT])
@@ -68,9 +68,9 @@ def find_record(ref: str, folder: str) -> RunRecord:
         StoreError: The record is broken.
     """
     path = Path(ref)
-    if path.is_file():
+    if is_file(path):
         return parse_record(read_text(path, max_bytes=MAX_RECORD_BYTES), source=str(path))
-    if path.is_dir():
+    if is_folder(path):
         raise UsageError(
             f"{ref} is a folder.", why="One record is one file.", do=f"mibench list records --records {ref}"
         )

@@ -8,6 +8,7 @@ import click
 
 from mibench.cli.report import print_json
 from mibench.core.errors import MibenchError
+from mibench.core.files import check_name
 
 _RECORDS = Path("leaderboard/records")
 _OUT = Path("leaderboard")
@@ -39,6 +40,7 @@ def build_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> Non
     """
     from mibench.leaderboard.build import build
 
+    _check_names(*records, out)
     report = build(records or (_RECORDS,), out)
     if as_json:
         print_json(report.as_dict())
@@ -57,6 +59,7 @@ def check_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> Non
     """Fail unless the tables and the page are those that RECORDS give."""
     from mibench.leaderboard.build import check
 
+    _check_names(*records, out)
     differences = check(records or (_RECORDS,), out)
     if as_json:
         print_json({"up_to_date": not differences, "differences": differences})
@@ -68,6 +71,11 @@ def check_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> Non
         )
     if not as_json:
         click.echo(f"{out} is up to date.")
+
+
+def _check_names(*paths: Path) -> None:
+    for path in paths:
+        check_name(path)
 
 
 def _some(number: int, noun: str) -> str:

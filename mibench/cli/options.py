@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mibench.cli.report import DEFAULT_RECORDS
 from mibench.core.errors import UsageError
 from mibench.core.specs import Ablation, Convention, Level
 
@@ -42,7 +43,7 @@ _SCORE = [
     ),
     click.option("--floor-draws", type=int, help="Random rankings that measure the floor.  [default: 5]"),
     click.option("--only", type=click.Choice(["missing", "failed", "all"]), help="[default: missing]"),
-    click.option("-o", "--out", help="Folder of the records.  [default: mibench-records]"),
+    click.option("-o", "--out", help=f"Folder of the records.  [default: {DEFAULT_RECORDS}]"),
     click.option("--executor", type=click.Choice(["serial"]), help="[default: serial]"),
 ]
 _METHOD = [
@@ -91,17 +92,29 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def parameters(texts: list[str]) -> dict[str, str]:
-    """Split ``key=value`` texts.
+def parameters(texts: list[str]) -> dict[str, Any]:
+    """Split ``key=value`` texts; values mean what they mean in RUN.yaml, and are texts where that is nothing.
 
     Raises:
         UsageError: One has no ``=``, or a key is given twice.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not key or key in found:
             why = "A key is given twice." if key in found else "A parameter is written key=value."
             raise UsageError(f"--set {text} cannot be used.", why=why, do="Write --set steps=5.")
-        found[key] = value
+        found[key] = _value(value)
     return found
+
+
+def _value(text: str) -> Any:
+    import yaml
+
+    from mibench.core.yaml_text import load_yaml
+
+    try:
+        value = load_yaml(text) if text else text
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
+    return value if isinstance(value, bool | int | float | str | list | dict | None) else text

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 import click
 
-from mibench.cli.report import estimate, number, print_error, print_json, print_table
+from mibench.cli.report import estimate, number, plain, print_error, print_json, print_table
 from mibench.core.errors import MibenchError
 from mibench.metrics.circuit import MetricDifference
 from mibench.models.catalogue import CATALOGUE
@@ -24,13 +25,15 @@ _COLUMNS = {"distance_absolute": "distance (low)", "cmd": "CMD (low)", "cpr": "C
 """Metrics of the table, with their titles and which way is better."""
 
 
-def finish(report: Report, settings: RunSettings, *, as_json: bool) -> None:
-    """Print what a run came to and leave with its exit status: 1 if anything failed."""
-    compared = comparisons(report.jobs, settings.against, Store(settings.out)) if settings.against else []
+def finish(report: Report, settings: RunSettings, *, as_json: bool, notes: Sequence[str] = ()) -> None:
+    """Print what a run came to, with ``notes``, and leave with its exit status: 1 if anything failed."""
+    store, against = Store(settings.out), settings.against
+    compared = comparisons(report.jobs, against, store, settings.method) if against else []
+    notes = [*notes, *_notes(report)]
     if as_json:
-        print_json(_as_json(report, compared))
+        print_json(_as_json(report, compared) | {"notes": notes})
     else:
-        _print(report, settings, compared)
+        _print(report, settings, compared, notes)
     if report.failed:
         sys.exit(1)
 
@@ -58,18 +61,19 @@ def _as_json(report: Report, compared: list[Comparison]) -> dict[str, Any]:
     }
 
 
-def _print(report: Report, settings: RunSettings, compared: list[Comparison]) -> None:
+def _print(report: Report, settings: RunSettings, compared: list[Comparison], notes: list[str]) -> None:
     shown = [(job, record) for job, record in report.jobs if not job.floor]
     good = [(job, record) for job, record in shown if record.status == "ok"]
     if good:
         print_table(_rows(good), _title(good, settings))
-        click.echo("[…]: 95 % interval over examples; (…): range over seeds, of which the mean is shown")
-        for note in sorted({_note(record) for _, record in good} - {""}):
-            click.echo(f"note: {note}")
+        click.echo(
+            "[…]: 95 % interval over examples; (…): range over seeds, of which the mean is shown; "
+            "passes and seconds: of the method, scoring left out"
+        )
+    for note in notes:
+        click.echo(f"note: {plain(note)}")
     for one in compared:
-        names = (one.first.cell.method.name, one.second.cell.method.name)
-        title = f"{names[0]} − {names[1]} on {one.first.cell.task.name}, {one.first.cell.model.name} (paired, 95 %)"
-        print_table([_difference(name, one) for name in SHOWN if name in one.differences], title)
+        _print_comparison(one)
     for error, labels in _failures(report):
         more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
         click.echo(f"\nfailed: {', '.join(labels[:3])}{more}", err=True)
@@ -78,6 +82,36 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison]) ->
         click.echo(f"Nothing was run: there is no {settings.only} cell.")
     elif report.jobs:
         click.echo(f"records: {settings.out}")
+
+
+def _print_comparison(one: Comparison) -> None:
+    cell = one.first.cell
+    names = [
+        f"{record.cell.method.name}{f' (seed {record.cell.method.seed} of {seeds})' if seeds > 1 else ''}"
+        for record, seeds in zip((one.first, one.second), one.seeds, strict=True)
+    ]
+    shown = [name for name in SHOWN if name in one.differences]
+    title = f"{names[0]} − {names[1]} on {cell.task.name}, {cell.model.name} (paired, 95 %)"
+    print_table([_difference(name, one) for name in shown], title)
+    for reason in dict.fromkeys(one.differences[name].reason for name in shown):
+        if reason:
+            click.echo(f"note: no verdict: {plain(reason)}")
+
+
+def _notes(report: Report) -> list[str]:
+    """What must be said with the numbers, each thing once."""
+    good = [(job, record) for job, record in report.jobs if not job.floor and record.status == "ok"]
+    found = sorted({_note(record) for _, record in good} - {""})
+    for job, record in good:
+        if job.task.endswith(".jsonl"):
+            found.append(f"{record.cell.task.name}: train, validation and test are the same file: not held out")
+        for name in _COLUMNS:
+            metric = record.metrics.get(name)
+            if metric is not None and metric.reason:
+                found.append(f"no number: {metric.reason}")
+            elif metric is not None and metric.ci_reason:
+                found.append(f"no interval: {metric.ci_reason}")
+    return list(dict.fromkeys(found))
 
 
 def _failures(report: Report) -> list[tuple[MibenchError, list[str]]]:
@@ -112,23 +146,35 @@ def _rows(good: list[tuple[Job, RunRecord]]) -> list[dict[str, Any]]:
     for job, record in good:
         grounds.setdefault((job.task, job.model), {}).setdefault(job.ref, []).append(record)
     rows = []
+    points = any(_point(record) for _, record in good)
     for methods in grounds.values():
-        rows += [_row(records) for records in methods.values()]
-        rows += _bounds(next(iter(reversed(methods.values())))[0])
+        rows += [_row(records, points=points) for records in methods.values()]
+        rows += _bounds(next(iter(reversed(methods.values())))[0], list(rows[0]))
     return rows
 
 
-def _row(records: list[RunRecord]) -> dict[str, Any]:
-    cell, costs = records[0].cell, [record.volatile.cost for record in records if record.volatile.cost is not None]
+def _row(records: list[RunRecord], *, points: bool) -> dict[str, Any]:
+    cell, costs = records[0].cell, [cost for record in records if (cost := record.volatile.discovery) is not None]
     seeds = f", {len(records)} seeds" if len(records) > 1 else ""
     return {
         "method": f"{cell.method.name}{seeds}",
         "task": cell.task.name,
         "model": cell.model.name,
         **{title: _number(name, records) for name, title in _COLUMNS.items()},
-        "passes": f"{sum(cost.forward_passes + cost.backward_passes for cost in costs):.0f}",
-        "seconds": f"{sum(cost.seconds for cost in costs):.1f}",
+        **({"faithfulness": _point(records[0])} if points else {}),
+        "passes": f"{sum(cost.forward_passes + cost.backward_passes for cost in costs):.0f}" if costs else "-",
+        "seconds": f"{sum(cost.seconds for cost in costs):.1f}" if costs else "-",
+        "id": records[0].cell.id[:8],
     }
+
+
+def _point(record: RunRecord) -> str:
+    """How faithful the one circuit of a binary artifact is, and its size; empty for a ranking."""
+    if any(len(curve) != 1 for curve in record.curves.values()) or not record.curves:
+        return ""
+    point = next(iter(record.curves.values()))[0]
+    size = f"{point.fraction:.3f} of the {record.cell.level}s"
+    return f"{estimate(point.value, point.ci_low, point.ci_high)} at {size}"
 
 
 def _number(name: str, records: list[RunRecord]) -> str:
@@ -140,24 +186,23 @@ def _number(name: str, records: list[RunRecord]) -> str:
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def _bounds(record: RunRecord) -> list[dict[str, Any]]:
+def _bounds(record: RunRecord, columns: list[str]) -> list[dict[str, Any]]:
     task, model = record.cell.task.name, record.cell.model.name
-    blank = {"passes": "", "seconds": ""}
     return [
-        {"method": bound, "task": task, "model": model}
+        dict.fromkeys(columns, "")
+        | {"method": bound, "task": task, "model": model}
         | {title: number(getattr(record.metrics[name], bound)) for name, title in _COLUMNS.items()}
-        | blank
         for bound in ("floor", "ceiling")
     ]
 
 
 def _difference(name: str, one: Comparison) -> dict[str, Any]:
     found: MetricDifference = one.differences[name]
-    costs = [record.volatile.cost for record in (one.first, one.second)]
+    costs = [record.volatile.discovery for record in (one.first, one.second)]
     seconds = " / ".join("?" if cost is None else f"{cost.seconds:.1f} s" for cost in costs)
     return {
         "metric": name,
         "difference": estimate(found.difference, found.ci_low, found.ci_high),
-        "verdict": found.verdict or found.reason or "",
+        "verdict": found.verdict or "-",
         "cost": seconds,
     }

@@ -15,8 +15,8 @@ from mibench.core.errors import MibenchError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-DEFAULT_RECORDS = "leaderboard/records"
-"""Folder of records where the user names none."""
+DEFAULT_RECORDS = "mibench-records"
+"""Folder that records are written to and read from where the user names none."""
 
 _WIDTH_OF_PIPES = 160
 """Columns of a table that no terminal limits."""

@@ -30,7 +30,7 @@ def command(files: tuple[str, ...], *, meta: str | None, binary: bool, as_json: 
     """Score artifact files (.safetensors, .json, .pt) on tasks and models, with one model load."""
     from mibench.cli.outcome import finish
     from mibench.cli.progress import Show
-    from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, score_files
+    from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, remarks, score_files
     from mibench.runner.settings import run_settings
 
     settings = run_settings(given(options))
@@ -38,4 +38,5 @@ def command(files: tuple[str, ...], *, meta: str | None, binary: bool, as_json: 
     artifacts = [load_artifact(Path(file), known, settings, binary=binary) for file in files]
     with Show(silent=as_json) as show:
         report = score_files(artifacts, settings, show)
-    finish(report, settings, as_json=as_json)
+    notes = [note for file, (scores, _) in zip(files, artifacts, strict=True) for note in remarks(Path(file), scores)]
+    finish(report, settings, as_json=as_json, notes=notes)

@@ -20,7 +20,7 @@ from mibench.cli.report import (
 
 if TYPE_CHECKING:
     from mibench.core.specs import Cell
-    from mibench.records.record import CurvePoint, MetricValue, RunRecord
+    from mibench.records.record import Cost, CurvePoint, MetricValue, RunRecord
 
 _EXAMPLE = """Example:
 
@@ -109,9 +109,13 @@ def _cell(cell: Cell) -> dict[str, str]:
 
 
 def _cost(record: RunRecord) -> str:
-    cost = record.volatile.cost
-    if cost is None:
+    total, method = record.volatile.cost, record.volatile.discovery
+    if total is None:
         return ""
+    return _amount(total) + ("" if method is None else f"; the method by itself {_amount(method)}")
+
+
+def _amount(cost: Cost) -> str:
     peak = "" if cost.peak_bytes is None else f", peak {cost.peak_bytes / 2**30:.2f} GiB"
     passes = f"{cost.forward_passes:g} forward and {cost.backward_passes:g} backward passes"
     return f"{cost.seconds:.1f} s{peak}, {passes}, {cost.examples} examples"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,11 +86,13 @@ def export(task: str, model: str, split: str, limit: int | None, **rest: Any) ->
 
 def _target(out: str, *, overwrite: bool) -> Path:
     from mibench.core.errors import UsageError
+    from mibench.core.files import check_name, exists
 
     target = Path(out)
+    check_name(target)
     if target.suffix != ".jsonl":
         raise UsageError(f"{out} is no pairs file.", why="Its name does not end in .jsonl.", do="Rename it.")
-    there = [path for path in (target, target.with_suffix(".meta.json")) if path.exists()]
+    there = [path for path in (target, target.with_suffix(".meta.json")) if exists(path)]
     if there and not overwrite:
         raise UsageError(
             f"{there[0]} is not overwritten.", why="It exists.", do="Choose another name or add --overwrite."
@@ -113,14 +116,15 @@ def _text_encoder(ref: str) -> tuple[TextTokenizer | None, int]:
 
 def _checkpoint_folder(ref: str) -> Path | None:
     """Return the folder of a model that is at hand; the others are left to the loader and its errors."""
+    from mibench.core.files import is_folder
     from mibench.models.cache import converted_folder
     from mibench.models.catalogue import CATALOGUE
     from mibench.models.convert import read_manifest
     from mibench.models.hub import snapshot
 
     if ref not in CATALOGUE:
-        folder = Path(ref).expanduser()
-        return folder if folder.is_dir() else None
+        folder = Path(os.path.expanduser(ref))  # noqa: PTH111  Path.expanduser fails on the home of nobody
+        return folder if is_folder(folder) else None
     spec = CATALOGUE[ref]
     if spec.gguf is None:
         return snapshot(spec.hub_id, spec.revision, gated=spec.gated)

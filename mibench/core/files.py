@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from mibench.core.errors import DataError, StoreError, UsageError
 
 MIB = 1024 * 1024
+_SHOWN = 200
 
 
 @contextlib.contextmanager
@@ -73,6 +75,50 @@ def atomic_write(path: Path | str, content: bytes | str) -> None:
         temporary.write_bytes(data)
 
 
+def is_file(path: Path | str) -> bool:
+    """Whether ``path`` is a regular file; a name that no file can have (too long, with a null) is none."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path | str) -> bool:
+    """Whether ``path`` is a folder; a name that no folder can have is none."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def exists(path: Path | str) -> bool:
+    """Whether something is at ``path``; nothing is at a name that no file can have."""
+    return _mode(path) != 0
+
+
+def check_name(path: Path | str) -> None:
+    """Check that a file of this name could be made, as far as its name goes.
+
+    Raises:
+        UsageError: It is too long, or holds a null character.
+    """
+    try:
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"{_short(path)} cannot be the name of a file.", why=f"{why}.", do="Choose another."
+        ) from error
+
+
+def _mode(path: Path | str) -> int:
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _short(path: Path | str) -> str:
+    text = str(path)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} … {text[-_SHOWN // 2 :]}"
+
+
 def existing_file(path: Path | str) -> Path:
     """Return ``path`` if it is a regular file.
 
@@ -80,9 +126,9 @@ def existing_file(path: Path | str) -> Path:
         UsageError: There is no such file.
     """
     found = Path(path)
-    if not found.is_file():
-        why = "It is a folder." if found.is_dir() else "There is no such file."
-        raise UsageError(f"{found} cannot be read.", why=why, do="Check the path.")
+    if not is_file(found):
+        why = "It is a folder." if is_folder(found) else "There is no such file."
+        raise UsageError(f"{_short(found)} cannot be read.", why=why, do="Check the path.")
     return found
 
 

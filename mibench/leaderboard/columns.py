@@ -79,8 +79,18 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
 """Columns by track; a track without any shows all metrics of its records, unranked."""
 
 COSTS: tuple[CostColumn, ...] = (
-    CostColumn("seconds", "Time", "Wall-clock time of the method, scoring left out.", lambda cost: cost.seconds, text.duration),
-    CostColumn("passes_per_example", "Passes", "Forward + backward passes of the method, a training example.", _passes, text.count),
-    CostColumn("peak_bytes", "Memory", "Highest resident memory of the method.", lambda cost: cost.peak_bytes, text.memory),
+    CostColumn(
+        "seconds", "Time", "Wall-clock time of the method, scoring left out.", lambda cost: cost.seconds, text.duration
+    ),
+    CostColumn(
+        "passes_per_example",
+        "Passes",
+        "Forward + backward passes of the method, a training example.",
+        _passes,
+        text.count,
+    ),
+    CostColumn(
+        "peak_bytes", "Memory", "Highest resident memory of the method.", lambda cost: cost.peak_bytes, text.memory
+    ),
 )
 """Cost columns of every table."""

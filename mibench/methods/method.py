@@ -35,7 +35,7 @@ class Method:
     name: str
     track: str = "circuit"
     version: int = 1
-    needs: tuple[str, ...] = ("train", "gradients", "randomness")
+    needs: tuple[str, ...] = ("train", "gradients")
     levels: tuple[str, ...] = ("edge", "node", "neuron")
     code_digest: str | None = None
 
@@ -57,7 +57,7 @@ class Method:
             value = given.get(name, parameter.default)
             if value is inspect.Parameter.empty:
                 raise UsageError(f"{self.name} needs '{name}'.", why="It has no default.", do=f"--set {name}=…")
-            values[name] = self._converted(name, value, self._kind(parameter))
+            values[name] = self._converted(parameter, value)
         return values
 
     @property
@@ -79,18 +79,35 @@ class Method:
             return Any
         return found[parameter.name]
 
-    def _converted(self, name: str, value: Any, kind: Any) -> Any:
-        default = self.known[name].default
+    def _converted(self, parameter: inspect.Parameter, value: Any) -> Any:
+        default, kind = parameter.default, self._kind(parameter)
         try:
-            return TypeAdapter(kind).validate_python(value)
+            return _as_kind(kind, value)
         except PydanticSchemaGenerationError:
             return value
-        except ValidationError as error:
+        except ValueError as error:
+            if value is default:  # such as `k: int = None`
+                return value
             raise UsageError(
-                f"{self.name} cannot take {name}={value!r}.",
-                why=error.errors()[0]["msg"],
+                f"{self.name} cannot take {parameter.name}={value!r}.",
+                why=error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{error}.",
                 do="Give another value." if default is inspect.Parameter.empty else f"Its default is {default}.",
             ) from error
+
+
+def _as_kind(kind: Any, value: Any) -> Any:
+    """Convert a value; a number becomes a text where a text is wanted, since YAML reads 7 as a number."""
+    adapter = TypeAdapter(kind)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        found = adapter.validate_python(value)
+    except ValidationError:
+        if not number:
+            raise
+        return adapter.validate_python(str(value))
+    if isinstance(value, bool) and isinstance(found, int | float) and not isinstance(found, bool):
+        raise ValueError("A number is wanted, not true or false")
+    return found
 
 
 def method(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mibench.core.errors import ModelError, UsageError
+from mibench.core.files import is_folder
 from mibench.core.names import did_you_mean, unknown
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
@@ -113,7 +115,7 @@ def supported_architectures() -> list[str]:
 def _resolve(ref: str) -> _Checkpoint:
     if ref in CATALOGUE:
         return _from_catalogue(CATALOGUE[ref])
-    if Path(ref).expanduser().is_dir():
+    if is_folder(os.path.expanduser(ref)):  # noqa: PTH111  Path.expanduser fails on the home of nobody
         folder = Path(ref).expanduser().resolve()
         return _Checkpoint(f"local:{folder.name}", folder, None, _checked_digest(folder))
     match = _HUB_REF.fullmatch(ref)

@@ -23,41 +23,47 @@ class Comparison:
         first: Record of the method.
         second: Record of the one it is compared with.
         differences: First minus second by metric, with paired intervals and verdicts.
+        seeds: How many seeds each has; the first ones are compared.
     """
 
     first: RunRecord
     second: RunRecord
     differences: dict[str, MetricDifference]
+    seeds: tuple[int, int] = (1, 1)
 
 
-def comparisons(jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], store: Store) -> list[Comparison]:
+def comparisons(
+    jobs: Sequence[tuple[Job, RunRecord]], against: Sequence[str], store: Store, asked: Sequence[str] = ()
+) -> list[Comparison]:
     """Compare every method with each of ``against`` on the same task and model.
 
     Args:
         jobs: Jobs with their records; of a method with several seeds the first is compared.
         against: Methods, as the user wrote them.
         store: Holds the tables.
+        asked: Methods that are compared though they are among ``against``.
 
     Returns:
         Comparisons of good records.
     """
-    good = _first_seeds(jobs)
+    good = _by_method(jobs)
     found = []
-    for own, first in good:
-        for other, second in good:
-            same = (own.task, own.model) == (other.task, other.model)
-            if same and other.ref in against and own.ref not in against:
+    for own, firsts in good.items():
+        for other, seconds in good.items():
+            compared = own[-1] in asked or own[-1] not in against
+            if own[:-1] == other[:-1] and own != other and other[-1] in against and compared:
+                first, second = firsts[0], seconds[0]
                 sides = [_tables(record, store) for record in (first, second)]
-                found.append(Comparison(first, second, compare_circuits(*sides)))
+                found.append(Comparison(first, second, compare_circuits(*sides), (len(firsts), len(seconds))))
     return found
 
 
-def _first_seeds(jobs: Sequence[tuple[Job, RunRecord]]) -> list[tuple[Job, RunRecord]]:
-    good = [(job, record) for job, record in jobs if record.status == "ok" and not job.floor]
-    first: dict[tuple[str, ...], tuple[Job, RunRecord]] = {}
-    for job, record in good:
-        first.setdefault((job.task, job.model, job.ref), (job, record))
-    return list(first.values())
+def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[tuple[str, str, str], list[RunRecord]]:
+    found: dict[tuple[str, str, str], list[RunRecord]] = {}
+    for job, record in jobs:
+        if record.status == "ok" and not job.floor:
+            found.setdefault((job.task, job.model, job.ref), []).append(record)
+    return found
 
 
 def _tables(record: RunRecord, store: Store) -> CircuitTables:

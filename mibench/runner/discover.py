@@ -9,6 +9,7 @@ from pathlib import Path
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import FORMATS
 from mibench.core.errors import MibenchError, UsageError
+from mibench.core.files import check_name, exists, is_file, is_folder
 from mibench.records.record import Cost
 from mibench.runner.cell_run import CellRun, artifact_of, unexpected
 from mibench.runner.cells import cell_of
@@ -47,7 +48,7 @@ def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[
         except MibenchError:
             raise
         except (Exception, SystemExit) as error:
-            last = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_file()][-1]
+            last = [frame for frame in traceback.extract_tb(error.__traceback__) if is_file(frame.filename)][-1]
             where = f"It came from {last.filename}, line {last.lineno}."
             raise unexpected(error, job.method.name, where) from error
     return scores, meter.cost()
@@ -66,7 +67,8 @@ def check_output(path: Path | str, *, overwrite: bool) -> None:
             why=f"The suffix '{target.suffix}' says no known format.",
             do=f"Use {', '.join(FORMATS)}.",
         )
-    if target.exists() and not overwrite:
+    check_name(target)
+    if exists(target) and not overwrite:
         raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
-    if target.parent.exists() and not target.parent.is_dir():
+    if exists(target.parent) and not is_folder(target.parent):
         raise UsageError(f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder.")

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import load_scores
-from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
+from mibench.core.errors import ArtifactError, DataError, MibenchError, StoreError, UsageError
 from mibench.core.files import read_text
 from mibench.core.specs import MethodRef
+from mibench.core.yaml_text import load_yaml
 from mibench.methods.method import Method
 from mibench.methods.view import CircuitView
 from mibench.records.store import Store
@@ -35,11 +36,11 @@ class ArtifactMeta(BaseModel):
 
     method: str | None = None
     """Name of the method; else the file's own word, else the file's name."""
-    version: int | None = None
+    version: int | None = Field(default=None, strict=True)
     """Version of the method."""
     params: dict[str, Any] = {}
     """Its parameters."""
-    seed: int | None = None
+    seed: int | None = Field(default=None, strict=True)
     """Its seed."""
     selection: str | None = None
     """How circuits are chosen from the scores; else the file's own word."""
@@ -53,7 +54,7 @@ def read_meta(path: Path | str) -> ArtifactMeta:
         DataError: It is not YAML, or says something that it cannot say.
     """
     try:
-        return ArtifactMeta.model_validate(yaml.safe_load(read_text(path, max_bytes=MAX_META_BYTES)) or {})
+        return ArtifactMeta.model_validate(load_yaml(read_text(path, max_bytes=MAX_META_BYTES)) or {})
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else " ".join(str(error).split())
         keys = ", ".join(ArtifactMeta.model_fields)
@@ -67,9 +68,16 @@ def load_artifact(
 
     Raises:
         UsageError: No such file, or a suffix of no known format.
-        ArtifactError: The file cannot be used.
+        ArtifactError: The file cannot be used, or its one circuit is empty.
     """
     scores = load_scores(path, level=settings.level, binary=binary)
+    if binary and not (scores.in_graph is not None and scores.in_graph.any()):
+        why = f"in_graph is false for every {settings.level}, so there is no circuit in it."
+        raise ArtifactError(f"{path} cannot be scored as one circuit.", why=why, do="Set in_graph, or drop --binary.")
+    if not (meta.method or scores.method):
+        unknown = [word for word in ("version", "seed") if getattr(meta, word) is None]
+        rest = f"; {' and '.join(unknown)} unknown" if unknown else ""
+        scores = replace(scores, notes=(*scores.notes, f"It is named after its file{rest}."))
     if meta.selection is not None:
         scores = replace(scores, selection=meta.selection)
     reference = method_ref(
@@ -80,6 +88,14 @@ def load_artifact(
         artifact_digest=scores.digest,
     )
     return scores, reference
+
+
+def remarks(path: Path, scores: CircuitScores) -> list[str]:
+    """What the reader of an artifact had to fill in or leave out, and what it does not say."""
+    of = {"edges_defaulted": f" of {scores.n_scored}"}
+    counters = [(kind, count) for kind, count in scores.counters.items() if count]
+    counted = [f"{kind.replace('_', ' ')}: {count}{of.get(kind, '')}" for kind, count in counters]
+    return [f"{path.name}: {text}" for text in [*counted, *scores.notes]]
 
 
 def score_files(files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunSettings, observer: Observer) -> Report:

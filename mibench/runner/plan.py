@@ -83,16 +83,18 @@ def _seeds(method: Method, n: int) -> list[int | None]:
 
 def _params(method: Method, given: Mapping[str, Any], convention: Convention) -> dict[str, Any]:
     values = method.parameters(given)
-    if convention is Convention.MIB and "variant" in values and "variant" not in given:
+    # A parameter of that name means something else in a user's method.
+    built_in = method.code_digest is None
+    if built_in and convention is Convention.MIB and "variant" in values and "variant" not in given:
         values = method.parameters({**given, "variant": "mib"})
     return values
 
 
 def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict[str, Any]]:
-    """Give each method the parameters that it has; ``name.key`` is for one method."""
+    """Give each method the parameters that it has; ``name.key`` is for one method, and goes over ``key``."""
     found: list[dict[str, Any]] = [{} for _ in methods]
     known = [list(method.known) for method in methods]
-    for key, value in given.items():
+    for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
         owner, _, name = key.rpartition(".")
         takers = [place for place, method in enumerate(methods) if name in known[place] and owner in {"", method.name}]
         if not takers:

@@ -9,10 +9,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mibench.core.errors import DataError, UsageError
-from mibench.core.files import read_text
+from mibench.core.files import check_name, existing_file, is_file, read_text
 from mibench.core.names import did_you_mean
 from mibench.core.shipped import shipped_places
 from mibench.core.specs import Ablation, Convention, Level
+from mibench.core.yaml_text import load_yaml
 
 MAX_RUN_FILE_BYTES = 1024 * 1024
 
@@ -36,11 +37,11 @@ class RunSettings(BaseModel):
     """What is scored."""
     split: Literal["validation", "test", "train"] = "validation"
     """Split that is evaluated."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, strict=True, ge=1)
     """Evaluate the first so many examples; also the limit of training examples unless train_limit is given."""
-    train_limit: int | None = Field(None, ge=1)
+    train_limit: int | None = Field(None, strict=True, ge=1)
     """Show methods the first so many training examples."""
-    seeds: int = Field(1, ge=1, le=1000)
+    seeds: int = Field(1, strict=True, ge=1, le=1000)
     """Seeds of methods that draw."""
     convention: Convention = Convention.MIBENCH
     """Whose rules."""
@@ -52,9 +53,9 @@ class RunSettings(BaseModel):
     """Type of the weights."""
     attention: str | None = None
     """Attention kernel; None: the model's default."""
-    batch_size: int = Field(20, ge=1)
+    batch_size: int = Field(20, strict=True, ge=1)
     """Pairs a batch; changes only rounding."""
-    floor_draws: int = Field(5, ge=0, le=100)
+    floor_draws: int = Field(5, strict=True, ge=0, le=100)
     """Random rankings that measure the floor; 0: the floor is that of a dead circuit."""
     only: Literal["missing", "failed", "all"] = "missing"
     """Run cells without a good record, those that failed, or all."""
@@ -86,16 +87,35 @@ def read_run_file(path: Path | str) -> dict[str, Any]:
         UsageError: There is no such file.
         DataError: It is not YAML, or not a mapping.
     """
-    shipped = [place for place in shipped_places("runs", f"{path}.yaml") if place.is_file()]
-    found = Path(path) if Path(path).is_file() or not shipped else shipped[0]
-    text = read_text(found, max_bytes=MAX_RUN_FILE_BYTES)
+    text = read_text(_run_file(Path(path)), max_bytes=MAX_RUN_FILE_BYTES)
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not YAML.", why=" ".join(str(error).split()), do="Correct it.") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} is not a run file.", why="It is not a mapping of keys.", do="Write task: …")
-    return {str(key).replace("-", "_"): value for key, value in content.items()}
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name in values:
+            why = f"'{name}' and '{name.replace('_', '-')}' are one key, and both are there."
+            raise DataError(f"{path} names a setting twice.", why=why, do="Keep one of them.")
+        values[name] = value
+    return values
+
+
+def _run_file(path: Path) -> Path:
+    """The file itself, or the shipped one of that name."""
+    if is_file(path):
+        return path
+    shipped = [place for place in shipped_places("runs", f"{path}.yaml") if is_file(place)]
+    if shipped:
+        return shipped[0]
+    if path.suffix == ".yaml" and any(is_file(place) for place in shipped_places("runs", path.name)):
+        name = path.stem
+        why = f"There is no such file; a run called {name} comes with mibench."
+        raise UsageError(f"{path} cannot be read.", why=why, do=f"mibench run {name}")
+    return existing_file(path)
 
 
 def run_settings(values: dict[str, Any]) -> RunSettings:
@@ -112,7 +132,7 @@ def run_settings(values: dict[str, Any]) -> RunSettings:
                 do=did_you_mean(key, RunSettings.model_fields),
             )
     try:
-        return RunSettings.model_validate(values)
+        settings = RunSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -122,3 +142,5 @@ def run_settings(values: dict[str, Any]) -> RunSettings:
         raise UsageError(
             f"The setting '{place}' does not fit.", why=first["msg"], do="See mibench run --help."
         ) from error
+    check_name(settings.out)
+    return settings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
+import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,8 @@ from types import FunctionType, ModuleType
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import FORMATS, load_scores
 from mibench.core.errors import MethodError, UsageError
-from mibench.core.files import existing_file
-from mibench.core.hashing import digest
+from mibench.core.files import existing_file, is_file
+from mibench.core.hashing import digest, file_digest
 from mibench.core.names import did_you_mean
 from mibench.methods.method import METHODS, Method
 from mibench.methods.view import CircuitView
@@ -25,6 +26,8 @@ from mibench.tasks.export import as_pairs
 from mibench.tasks.pairs import write_pairs
 
 COMMAND = "cmd:"
+_PYTHON = re.compile(r"python[\d.]*(\.exe)?")
+_MAX_NAME = 60
 
 
 def find_method(ref: str) -> Method:
@@ -63,7 +66,8 @@ def _from_file(path: Path, name: str) -> Method:
             do=did_you_mean(name, [word for word in own if not word.startswith("_")]),
         )
     method = found if isinstance(found, Method) else Method(found, name=name.replace("_", "-"))
-    return replace(method, code_digest=code_digest(path))
+    # Two functions of one file may be registered under one name.
+    return replace(method, code_digest=digest([code_digest(path), name]))
 
 
 def _import(path: Path) -> ModuleType:
@@ -96,16 +100,43 @@ def _command(text: str) -> Method:
         words = shlex.split(text)
     except ValueError as error:
         raise UsageError(f"The command '{text}' cannot be read.", why=str(error), do="Close its quotes.") from error
-    # A Python interpreter is part of the environment, like its packages: provenance, not identity.
-    files = [Path(word) for word in words if Path(word).is_file() and not Path(word).name.startswith("python")]
-    code = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    name = next((file.stem for file in files), Path(words[0]).name)
+    files = [Path(file) for _, file in map(_parts, words) if file]
+    name = (files[0].stem if files else Path(words[0]).name)[:_MAX_NAME]
 
     def run(view: CircuitView) -> CircuitScores:
         """Run the command on the exported training pairs."""
         return _run_command(words, view)
 
-    return Method(run, name=f"cmd-{name}", needs=("train", "randomness"), code_digest=digest([text, code]))
+    try:
+        code = digest([_identity(word) for word in words])
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        raise UsageError(f"A file of the command '{text}' cannot be read.", why=why, do="Check its rights.") from error
+    return Method(run, name=f"cmd-{name}", needs=("train", "randomness"), code_digest=code)
+
+
+def _parts(word: str) -> tuple[str, str]:
+    """A word of a command as flag and file; either may be empty: ``--data=a.csv`` gives ``--data=`` and ``a.csv``."""
+    flag, equals, value = ("", "", word) if is_file(word) else word.partition("=")
+    return (flag + equals, value) if is_file(value) and not _is_program(value) else (word, "")
+
+
+def _is_program(word: str) -> bool:
+    """Whether it is part of the environment, like packages: provenance, not identity."""
+    name = Path(word).name
+    found = shutil.which(name)
+    return bool(_PYTHON.fullmatch(name)) or (found is not None and Path(found).resolve() == Path(word).resolve())
+
+
+def _identity(word: str) -> list[str]:
+    """What a word means on any machine: of a file name and content, of a Python file its own imports too."""
+    flag, value = _parts(word)
+    if not value:
+        name = Path(word).name
+        return ["python" if _PYTHON.fullmatch(name) else name if _is_program(word) else word]
+    file = Path(value).resolve()
+    content = code_digest(file, folder=file.parent) if file.suffix == ".py" else file_digest(file)
+    return [flag, file.name, content]
 
 
 def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
@@ -125,7 +156,7 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
             raise MethodError(
                 f"The command '{words[0]}' cannot be started.", why=str(error), do="Check its path."
             ) from error
-        written = [out.with_suffix(suffix) for suffix in FORMATS if out.with_suffix(suffix).is_file()]
+        written = [out.with_suffix(suffix) for suffix in FORMATS if is_file(out.with_suffix(suffix))]
         if done.returncode or not written:
             last = (done.stderr or done.stdout).strip().splitlines()[-3:]
             why = f"Exit status {done.returncode}" + (f": {' / '.join(last)}" if last else "; it wrote no scores.")

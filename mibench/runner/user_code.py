@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mibench
+from mibench.core.files import is_file
 from mibench.core.hashing import digest
 
 
-def code_digest(path: Path) -> str:
+def code_digest(path: Path, *, folder: Path | None = None) -> str:
     """Digest of a Python file and of all that it imports, directly or not, from files of the user's own.
 
     Installed packages, Python's own modules and mibench are left out: they are provenance. Other methods that are
     loaded too do not enter. Found by reading import statements, those inside functions included.
 
     Args:
-        path: The file, imported before, so that its folder is on Python's path.
+        path: The file.
+        folder: Where its imports lie; None: it was imported before, and they are where Python finds them.
     """
     found: dict[str, str] = {}
     waiting = [("", path.resolve())]
@@ -32,7 +34,7 @@ def code_digest(path: Path) -> str:
         content = file.read_bytes()
         found[name] = hashlib.sha256(content).hexdigest()
         for imported in _imports(content, package=name.rpartition(".")[0] if file.stem != "__init__" else name):
-            place = _own_file(imported)
+            place = _own_file(imported) if folder is None else _file_in(folder, imported)
             if place is not None:
                 waiting.append((imported, place))
     return digest(found)
@@ -56,6 +58,13 @@ def _imports(content: bytes, *, package: str) -> Iterator[str]:
         for name in names:
             parts = name.split(".")
             yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _file_in(folder: Path, name: str) -> Path | None:
+    """Source file of a module in a folder of scripts, which another Python imports."""
+    base = folder.joinpath(*name.split("."))
+    places = (base / "__init__.py", base.parent / f"{base.name}.py") if name else ()
+    return next((place for place in places if is_file(place)), None)
 
 
 def _own_file(name: str) -> Path | None:

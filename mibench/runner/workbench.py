@@ -84,6 +84,11 @@ class Workbench:
             self._tasks[ref] = load_task(ref)
         return self._tasks[ref]
 
+    @property
+    def _longest(self) -> int | None:
+        found = getattr(self.hf.model.config, "max_position_embeddings", None)
+        return None if found is None else int(found)
+
     def examples(self, ref: str, split: str, limit: int | None) -> Examples:
         """Examples of a split, encoded once.
 
@@ -94,7 +99,7 @@ class Workbench:
         key = (ref, split, limit)
         if key not in self._examples:
             pairs = self.task(ref).pairs(split, limit, self.hf.tokenizer)
-            encoded = encode(pairs, self.hf.tokenizer, self.hf.vocab_size)
+            encoded = encode(pairs, self.hf.tokenizer, self.hf.vocab_size, max_length=self._longest)
             self._examples[key] = Examples(split, tuple(encoded), encoded_digest(encoded), bos_policy(pairs))
         return self._examples[key]
 

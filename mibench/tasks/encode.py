@@ -71,7 +71,9 @@ def bos_policy(pairs: Sequence[Pair]) -> Bos:
     return "prepend" if kinds == {True} else "as-given"
 
 
-def encode(pairs: Sequence[Pair], encoder: TextEncoder | None, vocab_size: int) -> list[EncodedPair]:
+def encode(
+    pairs: Sequence[Pair], encoder: TextEncoder | None, vocab_size: int, *, max_length: int | None = None
+) -> list[EncodedPair]:
     """Turn pairs into token ids for one model.
 
     Text gets the tokenizer's BOS in front, if it has one; token ids are taken as given. Of an answer's
@@ -81,13 +83,15 @@ def encode(pairs: Sequence[Pair], encoder: TextEncoder | None, vocab_size: int) 
         pairs: All text, or all token ids.
         encoder: The model's tokenizer; None for a model without one.
         vocab_size: Rows of the model's embedding; ids must be below it.
+        max_length: Tokens that the model can read at once; None: no limit is known.
 
     Raises:
         UsageError: There is text, but no tokenizer.
-        DataError: Kinds are mixed, an id is outside the vocabulary, lengths differ, or answers coincide.
+        DataError: Kinds are mixed, an id is outside the vocabulary, lengths differ, a prompt is longer than the
+            model can read, or answers coincide.
     """
     bos_policy(pairs)
-    return [_Row(pair, encoder, vocab_size).encoded() for pair in pairs]
+    return [_Row(pair, encoder, vocab_size, max_length).encoded() for pair in pairs]
 
 
 def encoded_digest(pairs: Sequence[EncodedPair]) -> str:
@@ -100,6 +104,7 @@ class _Row:
     pair: Pair
     encoder: TextEncoder | None
     vocab_size: int
+    max_length: int | None = None
 
     def encoded(self) -> EncodedPair:
         pair = self.pair
@@ -107,6 +112,9 @@ class _Row:
         if len(clean) != len(counterfactual):
             why = f"clean has {len(clean)} tokens, counterfactual {len(counterfactual)}."
             raise self._error("has prompts of unequal length", why, "Reword one of them, or drop the row.")
+        if self.max_length is not None and len(clean) > self.max_length:
+            why = f"It has {len(clean)} tokens; the model reads {self.max_length} at most."
+            raise self._error("is too long for this model", why, "Shorten the prompt, or drop the row.")
         correct, incorrect = self._answers(pair.correct), self._answers(pair.incorrect)
         self._check_answers(correct, incorrect)
         return EncodedPair(pair.id, clean, counterfactual, correct, incorrect, pair.metric)

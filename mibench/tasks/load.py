@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mibench.core.errors import DataError, UsageError
-from mibench.core.files import existing_file
+from mibench.core.files import existing_file, is_file
 from mibench.core.names import did_you_mean
 from mibench.core.registry import Component, Registry
 from mibench.tasks.encode import TextEncoder
@@ -35,7 +35,7 @@ def load_task(ref: str) -> Task:
     path = Path(ref)
     if path.suffix == ".jsonl":
         return _local_task(existing_file(path))
-    if path.is_file():
+    if is_file(path):
         raise UsageError(f"{ref} is not a pairs file.", why="Its name does not end in .jsonl.", do="Rename it.")
     raise UsageError(
         f"Unknown task '{ref}'.",

@@ -76,7 +76,9 @@ def read_pairs(path: Path | str, *, max_bytes: int = MAX_BYTES) -> list[Pair]:
     """
     pairs: list[Pair] = []
     lines_of: dict[str, int] = {}
-    for number, line in enumerate(read_text(path, max_bytes=max_bytes).split("\n"), start=1):
+    # Some editors put a byte order mark in front.
+    text = read_text(path, max_bytes=max_bytes).removeprefix("\ufeff")
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         pair = _read_line(line, number, path)

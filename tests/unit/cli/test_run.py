@@ -9,13 +9,13 @@ import yaml
 from mibench.cli.main import COMMANDS
 from mibench.cli.options import given, parameters
 from mibench.cli.run import command
-from mibench.core.errors import UsageError
+from mibench.core.errors import DataError, UsageError
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.runner.settings import RunSettings, read_run_file, run_settings
 
 OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "as_json"}
 SOME = {
-    "task": ["a", "b"], "model": ["m"], "method": ["x"], "against": ["y", "z"], "set": {"steps": "5"},
+    "task": ["a", "b"], "model": ["m"], "method": ["x"], "against": ["y", "z"], "set": {"steps": 5},
     "level": "node", "split": "test", "limit": 3, "train_limit": 4, "seeds": 2, "convention": "mib",
     "ablation": "zero", "device": "cuda", "dtype": "float64", "attention": "eager", "batch_size": 7,
     "floor_draws": 1, "only": "all", "out": "there", "executor": "serial",
@@ -70,7 +70,7 @@ def test_flags_that_are_not_given_leave_the_file_alone():
 
 
 def test_parameters_are_split_at_the_first_equals_sign():
-    assert parameters(["a=b=c", "x.y= 3 "]) == {"a": "b=c", "x.y": "3"}
+    assert parameters(["a=b=c", "x.y= 3 "]) == {"a": "b=c", "x.y": 3}
 
 
 @pytest.mark.parametrize("texts", [["steps"], ["=5"], ["steps=5", "steps=6"], ["steps=5", "steps =6"]])
@@ -99,3 +99,87 @@ def test_the_help_starts_with_a_line_and_ends_with_an_example(run, name):
     assert text.status == 0
     assert f"mibench {name}" in text.out.split("Example:")[1]
     assert name in COMMANDS
+
+
+@pytest.mark.parametrize("text", ["5", "0.5", "true", "null", "[1, 2]", "zero", "'5'", "1e-3", "0x10"])
+def test_a_parameter_means_the_same_as_a_flag_and_in_a_file(tmp_path, text):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"set:\n  k: {text}\n")
+    assert parameters([f"k={text}"]) == read_run_file(file)["set"]
+
+
+@pytest.mark.parametrize("text", ["", "[", "a: b: c", "2024-13-45", "2024-01-02", "@x"])
+def test_a_parameter_that_is_no_value_is_a_text(text):
+    assert parameters([f"k={text}"]) == {"k": text}
+
+
+@pytest.mark.parametrize("key", ["limit", "train-limit", "seeds", "batch_size", "floor_draws"])
+@pytest.mark.parametrize("value", ["yes", "2.0", "'2'"])
+def test_counts_of_a_run_file_are_whole_numbers_only(tmp_path, key, value):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"task: ioi\n{key}: {value}\n")
+    with pytest.raises(UsageError, match="does not fit"):
+        run_settings(read_run_file(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("limit: 1\nlimit: 2\n", "'limit' stands twice"),
+        ("train-limit: 1\ntrain_limit: 2\n", "one key"),
+        ("set: {k: 1, k: 2}\n", "'k' stands twice"),
+    ],
+)
+def test_a_run_file_that_says_a_thing_twice_is_refused(tmp_path, text, word):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_run_file(file)
+    assert word in caught.value.why
+
+
+def test_the_file_name_of_a_shipped_run_gets_a_hint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        read_run_file("demo.yaml")
+    assert caught.value.do == "mibench run demo"
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--task", LONG, "--method", "eap"],
+        ["run", "--task", f"{LONG}.jsonl", "--method", "eap"],
+        ["run", f"{LONG}.yaml"],
+        ["run", "--task", "ioi", "--method", "eap", "--out", LONG],
+        ["run", "--task", "ioi", "--method", f"{LONG}.py:f"],
+        ["run", "--task", "ioi", "--model", LONG, "--method", "eap", "--out", "records"],
+        ["run", "--task", "ioi", "--model", "~nobody-of-this-name/m", "--method", "eap", "--out", "records"],
+        ["discover", "--task", "ioi", "--model", "gpt2", "--method", "eap", "--out", f"{LONG}.json"],
+        ["score", f"{LONG}.json", "--task", "ioi"],
+        ["convert", f"{LONG}.json", "b.json"],
+        ["show", LONG],
+        ["show", "abcd", "--records", LONG],
+        ["compare", LONG],
+        ["leaderboard", "build", "--out", LONG],
+        ["leaderboard", "build", LONG],
+        ["tasks", "export", "-T", "ioi", "-M", "~nobody-of-this-name/m", "--out", "a.jsonl"],
+        ["tasks", "export", "-T", "ioi", "-M", "gpt2", "--out", f"{LONG}.jsonl"],
+    ],
+)  # fmt: skip
+def test_a_name_that_no_file_can_have_is_wrong_usage(run, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    ran = run(*words)
+    assert ran.status == 2
+    assert "why:" in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_file_with_a_null_in_a_name_is_wrong_usage(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text('task: ioi\nout: "a\\0b"\n')
+    with pytest.raises(UsageError, match="name of a file"):
+        run_settings(read_run_file(file))

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+
 from mibench.cli.score import command
+from mibench.core.errors import DataError
+from mibench.graph.graph import Graph
 from mibench.runner.handed_in import ArtifactMeta, read_meta
 from mibench.runner.settings import RunSettings
 
@@ -25,3 +32,66 @@ def test_a_score_without_files_is_wrong_usage(run):
     ran = run("score", "--task", "ioi")
     assert ran.status == 2
     assert "FILE" in ran.err
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "tiny_gpt2"
+GROUND = ["--model", GOLDEN, "--task", GOLDEN / "pairs_A.jsonl", "--floor-draws", 0]
+
+
+@pytest.fixture
+def artifact(tmp_path, monkeypatch):
+    """Writes MIB's JSON for the tiny model: so many edges scored, and those in the circuit."""
+    monkeypatch.chdir(tmp_path)
+    graph = Graph(2, 4)
+    names = graph.edge_names()
+
+    def write(name: str, scored: int, members: int = 0) -> Path:
+        edges = {
+            edge: ({"score": place + 1.0} if place < scored else {}) | {"in_graph": place >= len(names) - members}
+            for place, edge in enumerate(names)
+        }
+        cfg = {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": False, "d_model": 32}
+        path = tmp_path / name
+        path.write_text(json.dumps({"cfg": cfg, "nodes": {}, "edges": edges}))
+        return path
+
+    return write
+
+
+def test_a_reader_learns_what_a_file_left_out(run, artifact):
+    path = artifact("few.json", scored=9)
+    n = len(json.loads(path.read_text())["edges"])
+    ran = run("score", path, *GROUND)
+    assert ran.status == 0, ran.err
+    assert f"note: few.json: edges defaulted: {n - 9} of {n}" in ran.out
+    assert "note: few.json: It is named after its file; version and seed unknown." in ran.out
+    assert any("edges defaulted" in note for note in run("score", path, *GROUND, "--json").json["notes"])
+
+
+def test_a_file_with_a_name_in_its_meta_is_not_said_to_be_named_after_itself(run, artifact, tmp_path):
+    (tmp_path / "meta.yaml").write_text("method: mine\n")
+    assert "named after" not in run("score", artifact("a.json", scored=9), *GROUND, "--meta", "meta.yaml").out
+
+
+def test_an_empty_circuit_is_refused(run, artifact):
+    ran = run("score", artifact("few.json", scored=9), *GROUND, "--binary")
+    assert ran.status == 1
+    assert "in_graph is false for every edge" in ran.err
+    assert not Path("mibench-records").exists()
+
+
+def test_the_one_point_of_a_binary_artifact_is_in_the_table(run, artifact):
+    path = artifact("circuit.json", scored=0, members=1000)
+    words = ["score", path, *GROUND, "--binary"]
+    (record,) = run(*words, "--json").json["records"]
+    (point,) = next(iter(record["curves"].values()))
+    table = run(*words).out
+    assert f"{point['value']:.3f}" in table
+    assert f"at {point['fraction']:.3f} of the edges" in table
+
+
+@pytest.mark.parametrize("text", ["seed: yes", "version: 1.0", "method: a\nmethod: b"])
+def test_a_meta_file_that_says_something_odd_is_refused(tmp_path, text):
+    (tmp_path / "meta.yaml").write_text(text)
+    with pytest.raises(DataError):
+        read_meta(tmp_path / "meta.yaml")

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from mibench.core.errors import DataError, StoreError, UsageError
-from mibench.core.files import atomic_path, atomic_write, existing_file, read_text
+from mibench.core.files import (
+    atomic_path,
+    atomic_write,
+    check_name,
+    existing_file,
+    exists,
+    is_file,
+    is_folder,
+    read_text,
+)
 
 
 def no_space(*_: object, **__: object) -> None:
@@ -109,3 +118,22 @@ def test_reading_refuses_large_files_and_other_encodings(tmp_path: Path) -> None
 def test_reading_gives_the_text_at_the_very_limit(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("é", encoding="utf-8")
     assert read_text(tmp_path / "text", max_bytes=2) == "é"
+
+
+def test_files_and_folders_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    places = (tmp_path / "file", tmp_path, tmp_path / "none", tmp_path / "file" / "below")
+    assert [is_file(place) for place in places] == [True, False, False, False]
+    assert [is_folder(place) for place in places] == [False, True, False, False]
+    assert [exists(place) for place in places] == [True, True, False, False]
+    for place in places:
+        check_name(place)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "/".join(["y" * 200] * 30)])
+def test_a_name_that_no_file_can_have_is_no_file(name: str) -> None:
+    assert [is_file(name), is_folder(name), exists(name)] == [False] * 3
+    with pytest.raises(UsageError, match="cannot be read"):
+        existing_file(name)
+    with pytest.raises(UsageError, match="name of a file"):
+        check_name(name)

@@ -75,3 +75,27 @@ def test_the_decorator_keeps_the_function_and_what_is_declared():
     assert mine.function(3) == 3
     assert (mine.name, mine.version, mine.needs, mine.levels) == ("mine", 7, ("randomness",), ("node",))
     assert mine.code_digest is None
+
+
+def test_a_default_of_another_type_is_left_as_it_is():
+    def odd(view, k: int = None, name: str = "a", share: float = 1):  # noqa: RUF013
+        return view
+
+    assert Method(odd, name="odd").parameters({}) == {"k": None, "name": "a", "share": 1.0}
+    assert Method(odd, name="odd").parameters({"k": None})["k"] is None
+    assert Method(odd, name="odd").parameters({"k": 5})["k"] == 5
+
+
+def test_a_number_is_a_text_where_a_text_is_wanted():
+    def named(view, name: str, rule: Literal["1", "2"] = "1"):
+        return view
+
+    assert Method(named, name="named").parameters({"name": 7, "rule": 2}) == {"name": "7", "rule": "2"}
+
+
+@pytest.mark.parametrize("name", ["count", "share"])
+def test_true_is_no_number(name):
+    with pytest.raises(UsageError) as caught:
+        PLAIN.parameters({name: True})
+    assert "not true or false" in caught.value.why
+    assert PLAIN.parameters({"keep": False})["keep"] is False

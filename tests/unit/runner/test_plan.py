@@ -92,6 +92,19 @@ def test_the_convention_of_mib_sets_the_variant_unless_it_is_given(settings):
     assert job.params["variant"] == "mibench"
 
 
+def test_the_convention_of_mib_leaves_the_variant_of_a_users_method_alone(settings, user_file):
+    path = user_file("def f(view, variant: str = 'mine'):\n    return view\n")
+    (job,) = plan(settings(method=f"{path}:f", convention="mib"))
+    assert job.params == {"variant": "mine"}
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_parameter_for_one_method_goes_over_one_for_all_in_either_order(settings, turn):
+    given = dict([("eap.ablation", "mean"), ("ablation", "zero")][::turn])
+    eap, ig = plan(settings(method=["eap", "eap-ig-inputs"], set=given))
+    assert (eap.params["ablation"], ig.params["ablation"]) == (Ablation.MEAN, Ablation.ZERO)
+
+
 def test_the_convention_of_another_track_is_refused(settings):
     assert "dictionaries" in refusal(lambda: plan(settings(convention="saebench"))).why
 

@@ -44,10 +44,10 @@ def test_an_unknown_name_gets_a_hint(ref, hint):
     assert hint in refusal(ref).do
 
 
-def test_a_plain_function_of_a_file_is_a_method_that_may_need_anything(user_file):
+def test_a_plain_function_of_a_file_is_a_method_that_draws_nothing(user_file):
     method = find_method(f"{user_file(PLAIN)}:grad_norm")
     assert method.name == "grad-norm"
-    assert set(method.needs) == {"train", "gradients", "randomness"}
+    assert set(method.needs) == {"train", "gradients"}
     assert set(method.levels) == {"edge", "node", "neuron"}
     assert method.code_digest
 
@@ -132,3 +132,59 @@ def test_a_command_is_named_and_digested_by_its_script_not_by_its_interpreter(us
     assert before.name == "cmd-finder"
     Path(script).write_text("print(1)\n")
     assert find_method(ref).code_digest != before.code_digest
+
+
+def test_a_command_is_digested_with_the_modules_that_its_scripts_import(user_file):
+    user_file("FACTOR = 2\n", "helper.py")
+    user_file("from .deep import D\n", "package/__init__.py")
+    user_file("D = 1\n", "package/deep.py")
+    data = user_file("1,2\n", "data.csv")
+    script = user_file("import helper, json\nfrom package import deep\n", "run.py")
+    ref = f"cmd: python {script} --table={data} {{pairs}} {{out}}"
+    digests = [find_method(ref).code_digest]
+    for name in ("helper.py", "package/deep.py", "data.csv", "run.py"):
+        Path(script).with_name("x").parent.joinpath(name).open("a").write("# changed\n")
+        digests.append(find_method(ref).code_digest)
+    assert len(set(digests)) == 5
+
+
+def test_a_command_is_digested_alike_wherever_its_files_lie(user_file):
+    digests = set()
+    for place, interpreter in (("a", "python"), ("b", sys.executable)):
+        user_file("FACTOR = 2\n", f"{place}/helper.py")
+        data, script = user_file("1\n", f"{place}/data.csv"), user_file("import helper\n", f"{place}/run.py")
+        digests.add(find_method(f"cmd: {interpreter} {script} --table={data} {{pairs}} {{out}}").code_digest)
+    assert len(digests) == 1
+    assert find_method(f"cmd: python {script} --depth=2 --table={data} {{pairs}} {{out}}").code_digest not in digests
+
+
+def test_a_script_whose_name_begins_like_an_interpreter_is_digested(user_file):
+    script = user_file("print()\n", "python_scores.py")
+    before = find_method(f"cmd: python {script} {{pairs}} {{out}}").code_digest
+    Path(script).write_text("print(1)\n")
+    assert find_method(f"cmd: python {script} {{pairs}} {{out}}").code_digest != before
+
+
+def test_a_command_may_have_words_that_no_file_can_be_named():
+    long = "x = 1;" * 100
+    method = find_method(f"cmd: python -c '{long}' {{pairs}} {{out}}")
+    assert method.name == "cmd-python"
+    assert len(find_method(f"cmd: {'x' * 300} {{pairs}} {{out}}").name) < 100
+
+
+def test_two_functions_of_one_file_registered_under_one_name_are_two_methods(user_file):
+    text = DECORATED.replace("function", "first") + "\n" + DECORATED.replace("function", "second")
+    path = user_file(text)
+    first, second = (find_method(f"{path}:{name}") for name in ("first", "second"))
+    assert first.name == second.name == "mine"
+    assert first.code_digest != second.code_digest
+
+
+def test_a_file_of_a_command_that_cannot_be_read_is_wrong_usage(user_file, monkeypatch):
+    script = user_file("print()\n", "run.py")
+
+    def forbidden(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    assert "Permission denied" in refusal(f"cmd: python {script} {{pairs}} {{out}}").why

@@ -104,3 +104,15 @@ def test_golden_pairs_keep_their_ids():
     encoded = encode(pairs, None, 49152)
     assert [pair.clean for pair in encoded] == [pair.clean for pair in pairs]
     assert min(pair.length for pair in encoded) == 15
+
+
+@pytest.mark.parametrize(
+    "pair", [Pair("r7", "abcd", "abce", "x", "y"), Pair("r7", (5, 6, 7, 8, 9), (1, 2, 3, 4, 5), 3, 4)]
+)
+def test_a_prompt_longer_than_the_model_reads_is_refused_with_both_lengths(pair):
+    assert encode([pair], Characters(bos_id=1), 200, max_length=5)
+    with pytest.raises(DataError) as caught:
+        encode([pair], Characters(bos_id=1), 200, max_length=4)
+    assert "'r7'" in caught.value.what
+    assert "5 tokens" in caught.value.why
+    assert "4 at most" in caught.value.why

@@ -25,6 +25,13 @@ def test_text_and_id_rows_are_read_with_default_ids_and_metric(tmp_path):
     assert second == Pair("mine", (1, 2), (1, 3), 4, 5, "logit_diff")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    path = _file(tmp_path, GOOD)
+    plain = read_pairs(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_pairs(path) == plain
+
+
 def test_a_line_separator_inside_text_does_not_end_the_line(tmp_path):
     row = json.dumps(GOOD | {"clean": "a\u2028b"}, ensure_ascii=False)
     assert read_pairs(_file(tmp_path, row))[0].clean == "a\u2028b"
