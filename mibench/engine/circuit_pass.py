@@ -23,6 +23,8 @@ def circuit_logits(model: LanguageModel, sides: Sides, circuit: Circuit) -> Tens
 
 
 class _CircuitPass:
+    """The state of one pass: the sources that are written so far."""
+
     def __init__(self, model: LanguageModel, sides: Sides, circuit: Circuit) -> None:
         self._model, self._anatomy = model, model.anatomy
         self._sides, self._base = sides, sides.base

@@ -47,6 +47,8 @@ class Rank:
 
 @dataclass(frozen=True)
 class _Comparison:
+    """Whether two rows tie, and how that was decided."""
+
     tied: bool
     how: str
 

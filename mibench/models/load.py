@@ -63,6 +63,8 @@ class HFModel:
 
 @dataclass(frozen=True)
 class _Checkpoint:
+    """A folder with weights, before it is loaded."""
+
     name: str
     folder: Path
     spec: ModelSpec | None

@@ -24,6 +24,8 @@ class _Part(BaseModel):
 
 
 class _WithInterval(_Part):
+    """A part with a number and its interval, both ends or neither."""
+
     ci_low: float | None = None
     """Lower end of the 95 % interval."""
     ci_high: float | None = None

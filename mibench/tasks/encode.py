@@ -101,6 +101,8 @@ def encoded_digest(pairs: Sequence[EncodedPair]) -> str:
 
 @dataclass(frozen=True)
 class _Row:
+    """One pair on its way to token ids."""
+
     pair: Pair
     encoder: TextEncoder | None
     vocab_size: int

@@ -22,6 +22,8 @@ _Short = Annotated[str, Field(max_length=200)]
 
 
 class _Part(BaseModel):
+    """A part of the header; unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
