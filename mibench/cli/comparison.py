@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mibench.cli.find import Stored
-from mibench.core.errors import DataError, MibenchError
+from mibench.core.errors import MibenchError
 from mibench.core.names import did_you_mean, unknown
-from mibench.core.specs import Cell, Track
+from mibench.core.specs import Cell
 from mibench.records.record import MetricValue, RunRecord
 
 if TYPE_CHECKING:
     from mibench.metrics.circuit import MetricDifference
-    from mibench.metrics.per_example import CircuitTables
 
 SHOWN = ("distance_absolute", "cmd", "cpr", "area_signed", "auroc")
 """Columns of a table where the user names none."""
@@ -194,28 +193,11 @@ def _differences(group: Group, baseline: str) -> Iterable[Difference]:
 
 def _difference(group: Group, first: str, second: str) -> Difference:
     from mibench.metrics.circuit import compare_circuits
+    from mibench.metrics.per_example import CircuitTables
 
     try:
-        tables = [circuit_tables(group.methods[label]) for label in (first, second)]
+        sides = (group.methods[label] for label in (first, second))
+        tables = [CircuitTables.stored(side.record, side.store) for side in sides]
         return Difference(first, second, compare_circuits(*tables))
     except MibenchError as error:
         return Difference(first, second, problem=f"{error.what} {error.why}")
-
-
-def circuit_tables(stored: Stored) -> CircuitTables:
-    """Return the per-example tables of a record of the circuit track.
-
-    Raises:
-        DataError: The record is of another track, has no numbers, or does not say how large its graph is.
-        StoreError: A table is missing or damaged.
-    """
-    from mibench.metrics.per_example import CircuitTables
-
-    record, store = stored.record, stored.store
-    if record.cell.track is not Track.CIRCUIT or record.problem is not None:
-        raise DataError(
-            "There is nothing to pair.",
-            why=record.problem.what if record.problem else f"Its track is {record.cell.track}.",
-            do="Compare circuits that were scored.",
-        )
-    return CircuitTables.stored(store.table(record, "examples"), store.table(record, "endpoints"))

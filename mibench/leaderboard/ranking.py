@@ -14,14 +14,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from mibench.core.errors import DataError, StoreError
-from mibench.core.specs import Track
 from mibench.leaderboard.columns import Column
 from mibench.leaderboard.rows import Entry, Row
 from mibench.metrics.circuit import MetricDifference, compare_circuits
-from mibench.metrics.per_example import TABLE_COLUMNS, CircuitTables
+from mibench.metrics.per_example import CircuitTables
 from mibench.records.record import MetricValue
 
 _ROUNDING = 1e-6
@@ -134,34 +131,11 @@ class Ranker:
         cell_id = entry.record.cell.id
         if cell_id not in self._tables:
             try:
-                self._tables[cell_id] = circuit_tables(entry)
+                self._tables[cell_id] = CircuitTables.stored(entry.record, entry.store)
             except (DataError, StoreError) as error:
                 self._tables[cell_id] = f"{error.what} {error.why}"
                 self.warnings.append(f"{entry.record.cell.method.name}: {error.what} {error.why}")
         return self._tables[cell_id]
-
-
-def circuit_tables(entry: Entry) -> CircuitTables:
-    """Return the per-example tables of a circuit record.
-
-    The whole graph's edges are read off the circuit of fraction 1, which keeps them all.
-
-    Raises:
-        StoreError: A table is missing or damaged.
-        DataError: The record has no such tables.
-    """
-    record = entry.record
-    if record.cell.track is not Track.CIRCUIT:
-        raise _no_tables("It is not of the circuit track.")
-    endpoints = entry.store.table(record, "endpoints")
-    frames = (entry.store.table(record, name) for name in sorted(record.tables) if name != "endpoints")
-    table = next((frame for frame in frames if set(TABLE_COLUMNS) <= set(frame.columns)), None)
-    if table is None:
-        raise _no_tables("No table has one row per example, ranking and size.")
-    whole = pd.to_numeric(table.loc[table["fraction"] == 1, "weighted_edges"], errors="coerce").max()
-    if not whole >= 1:
-        raise _no_tables("No circuit of fraction 1 was measured, so the size of the graph is not known.")
-    return CircuitTables(table, endpoints, round(float(whole)))
 
 
 def newest_version(rows: Sequence[Row], metric: str) -> int | None:
@@ -224,7 +198,3 @@ def _described(leader: Row, low: float, high: float, how: str) -> _Comparison:
     tied = low <= 0 <= high
     verb = "tied with" if tied else "behind"
     return _Comparison(tied, f"{verb} {leader.label}, difference [{low:.3g}, {high:.3g}], {how}")
-
-
-def _no_tables(why: str) -> DataError:
-    return DataError("The record cannot be compared example by example.", why=why, do="Run the cell again.")

@@ -10,8 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mibench.core.errors import DataError
+from mibench.core.specs import Track
 from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.metric import RankingName
+from mibench.records.record import RunRecord
+from mibench.records.store import Store
 
 TABLE_COLUMNS = ("example", "ranking", "fraction", "n_requested", "n_edges", "weighted_edges", "value")
 ENDPOINT_COLUMNS = ("example", "clean", "empty")
@@ -36,12 +39,20 @@ class CircuitTables(NamedTuple):
     n_edges_total: int
 
     @classmethod
-    def stored(cls, table: pd.DataFrame, endpoints: pd.DataFrame) -> CircuitTables:
-        """Tables read back from a store, where the endpoints also carry ``graph_edges``.
+    def stored(cls, record: RunRecord, store: Store) -> CircuitTables:
+        """The tables of a record, read from its store; there the endpoints also carry ``graph_edges``.
 
         Raises:
-            DataError: The endpoints do not say how many edges the graph has.
+            DataError: The record is of another track, has no numbers, or does not say how many edges the graph has.
+            StoreError: A table is missing or damaged.
         """
+        if record.cell.track is not Track.CIRCUIT or record.problem is not None:
+            raise DataError(
+                "There is nothing to pair.",
+                why=record.problem.what if record.problem else f"Its track is {record.cell.track}.",
+                do="Compare circuits that were scored.",
+            )
+        endpoints, table = store.table(record, "endpoints"), store.table(record, "examples")
         if "graph_edges" not in endpoints.columns or endpoints["graph_edges"].nunique() != 1:
             raise _contradiction("the endpoints do not say how many edges the graph has (graph_edges)")
         return cls(table, endpoints, int(endpoints["graph_edges"].iloc[0]))

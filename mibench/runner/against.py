@@ -53,7 +53,7 @@ def comparisons(
             compared = own[-1] in asked or own[-1] not in against
             if own[:-1] == other[:-1] and own != other and other[-1] in against and compared:
                 first, second = firsts[0], seconds[0]
-                sides = [_tables(record, store) for record in (first, second)]
+                sides = [CircuitTables.stored(record, store) for record in (first, second)]
                 found.append(Comparison(first, second, compare_circuits(*sides), (len(firsts), len(seconds))))
     return found
 
@@ -64,7 +64,3 @@ def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[tuple[str, str, st
         if record.status == "ok" and not job.floor:
             found.setdefault((job.task, job.model, job.ref), []).append(record)
     return found
-
-
-def _tables(record: RunRecord, store: Store) -> CircuitTables:
-    return CircuitTables.stored(store.table(record, "examples"), store.table(record, "endpoints"))

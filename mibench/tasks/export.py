@@ -26,8 +26,8 @@ class Export:
         rows: Number of pairs.
         bos: How BOS was treated.
         bos_id: The BOS that was put in front; None where there is none.
-        digest: Digest of the pairs, as in a cell.
-        encoded_digest: Digest of the token ids that were written.
+        digest: Digest of the pairs before encoding.
+        encoded_digest: Digest of the token ids that were written, as in a cell.
     """
 
     task: str

@@ -56,15 +56,7 @@ def _relative(found: NDArray[np.float64], expected: NDArray[np.float64]) -> floa
 @every_set
 @pytest.mark.parametrize(("method", "alphas"), [("EAP", (1.0,)), ("EAP-IG-inputs_5", LEFT_RULE_5)])
 def test_edge_scores_are_the_references(name: str, which: str, method: str, alphas: tuple[float, ...]) -> None:
-    corrected = arrays(name, "outputs_corrected")
-    key = f"{which}.edge.{method}.patching"
-    # Without a corrected entry: set A's equal batches leave the factor 1 / batch size only.
-    if f"{key}.bs1" in corrected:
-        expected = corrected[f"{key}.bs1"]
-    elif which == "A":
-        expected = arrays(name)[key] * 4
-    else:
-        pytest.skip("the reference weighs the batches of set B unequally")
+    expected = arrays(name, "outputs_corrected")[f"{which}.edge.{method}.patching.bs1"]
     options = Attribution(alphas=alphas, post_norm="ignored", batch_size=3)
     found = attribute_edges(_model(name), golden_pairs(name, which), options)
     assert _relative(found, expected) < CLOSE[name]

@@ -101,7 +101,8 @@ class Shelf:
             cell=cell, status="ok", metrics=metrics, curves=curves, volatile=Volatile(cost=cost, discovery=cost),
             looks_at_test=fields.get("looks"),
         )  # fmt: skip
-        stored = {"circuits": measured.table, "endpoints": measured.endpoints} if tables else {}
+        ends = measured.endpoints.assign(graph_edges=measured.n_edges_total)
+        stored = {"examples": measured.table, "endpoints": ends} if tables else {}
         return self.store.write(record, stored)
 
     def fail(self, method: str, *, problem: Problem = PROBLEM, status: Any = "failed", **fields: Any) -> RunRecord:
