@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from mibench.core.hashing import canonical_json, digest
+from mibench.core.sites import Component
 
 Bos = Literal["prepend", "as-given"]
 
@@ -121,6 +122,23 @@ class MethodRef(Frozen):
     """Digest of an artifact that was handed in; None where the method made it."""
 
 
+class VariableRef(Frozen):
+    """The causal variable of a cell, and the sites at which it may live."""
+
+    name: str
+    """Name in the task's causal model; several that are interchanged together are joined by ``+``."""
+    component: Component = Component.RESIDUAL_POST
+    """What is replaced at a site."""
+    positions: tuple[str, ...]
+    """Position selectors of the task, sorted."""
+    layers: tuple[int, ...] | None = None
+    """Layers, ascending; None: all."""
+    heads: tuple[tuple[int, int], ...] = ()
+    """Layer and head of heads that are intervened on one by one and all together; none: every head by itself."""
+    oracle: bool = False
+    """Whether a selector reads the gold answer."""
+
+
 class Cell(Frozen):
     """One task, model, method, parameters, seed and conventions.
 
@@ -136,8 +154,11 @@ class Cell(Frozen):
     ablation: Ablation | None = None
     bos: Bos = "prepend"
     convention: Convention = Convention.MIBENCH
+    variable: VariableRef | None = None
+    """What is looked for in the variable track; None in the others, and then no part of the id."""
 
     @property
     def id(self) -> str:
         """First 32 hex digits of the sha256 of the canonical JSON."""
-        return digest(self.model_dump(mode="json"))[:32]
+        left_out = {"variable"} if self.variable is None else set()
+        return digest(self.model_dump(mode="json", exclude=left_out))[:32]

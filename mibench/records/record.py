@@ -219,6 +219,8 @@ class RunRecord(_Part):
     """What the method handed in."""
     looks_at_test: Count | None = None
     """How often this method was scored on this test split, this time included; None off the test split."""
+    board: Text | None = None
+    """Board of its own, such as control: shown there, and not ranked with the others; None: it is ranked."""
     floor_draws: Count | None = None
     """Random rankings whose mean the floors are; 0: the floors are declared; None: the record is such a draw."""
     volatile: Volatile = Volatile()
