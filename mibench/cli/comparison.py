@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from mibench.cli.find import Stored
 from mibench.core.errors import MibenchError
 from mibench.core.names import did_you_mean, unknown
-from mibench.core.specs import Cell
+from mibench.core.specs import Cell, Track
 from mibench.records.record import MetricValue, RunRecord
 
 if TYPE_CHECKING:
     from mibench.metrics.circuit import MetricDifference
 
-SHOWN = ("distance_absolute", "cmd", "cpr", "area_signed", "auroc")
+SHOWN = (
+    "distance_absolute", "cmd", "cpr", "area_signed", "auroc",
+    "normalised_iia", "normalised_average", "iia_average", "iia_highest", "isolate", "explained_variance",
+)  # fmt: skip
 """Columns of a table where the user names none."""
 
 
@@ -69,6 +72,7 @@ class Group:
             "ablation": cell.ablation.value if cell.ablation else None,
             "bos": cell.bos,
             "convention": cell.convention.value,
+            "variable": _variable(cell),
         }
 
     @property
@@ -77,7 +81,8 @@ class Group:
         cell = self.cell
         examples = "" if cell.task.limit is None else f", first {cell.task.limit}"
         ablation = f"{cell.ablation} ablation" if cell.ablation else None
-        words = [f"{cell.task.name} ({cell.task.split}{examples})", cell.model.name, cell.level, ablation]
+        task = f"{cell.task.name} ({cell.task.split}{examples})"
+        words = [task, _variable(cell), cell.model.name, cell.level, ablation]
         return " · ".join(str(word) for word in [*words, cell.convention] if word)
 
     @property
@@ -87,6 +92,17 @@ class Group:
         failed = [f"{label}: {record.problem.what}" for label, record in records if record.problem]
         unpaired = [f"{one.method} − {one.against}: {one.problem}" for one in self.differences if one.problem]
         return failed + unpaired
+
+
+def _variable(cell: Cell) -> str | None:
+    """The causal variable and where it is looked for; None in other tracks."""
+    where = cell.variable
+    if where is None:
+        return None
+    layers = [] if where.layers is None else [f"layers {' '.join(map(str, where.layers))}"]
+    heads = [f"heads {' '.join(f'{layer}.{head}' for layer, head in where.heads)}"] if where.heads else []
+    oracle = ["oracle"] if where.oracle else []
+    return ", ".join([where.name, f"{where.component} at {' '.join(where.positions)}", *layers, *heads, *oracle])
 
 
 def column(name: str, metric: MetricValue) -> str:
@@ -116,6 +132,20 @@ def chosen(records: Iterable[Stored], names: Sequence[str], *, all_of_them: bool
     return list(dict.fromkeys(columns)) or list(known)
 
 
+def columns_of(records: Iterable[RunRecord], columns: Sequence[str]) -> list[str]:
+    """Return the columns that some of these records has; all if none has any.
+
+    Records of causal variables list every metric, and there only those with a number count.
+    """
+    own = {
+        name
+        for record in records
+        for name, metric in by_column(record).items()
+        if metric.value is not None or record.cell.track is not Track.VARIABLE
+    }
+    return [name for name in columns if name in own] or list(columns)
+
+
 def grouped(found: Sequence[Stored], columns: Sequence[str]) -> list[Group]:
     """Return the records in groups that share everything but the method."""
     groups: dict[str, list[Stored]] = {}
@@ -126,7 +156,8 @@ def grouped(found: Sequence[Stored], columns: Sequence[str]) -> list[Group]:
 
 
 def _group(members: list[Stored], columns: Sequence[str]) -> Group:
-    labels = _labels([stored.record for stored in members])
+    records = [stored.record for stored in members]
+    labels, columns = _labels(records), columns_of(records, columns)
     # Cells that differ in nothing that a label shows keep their ids.
     doubled = {label for label in labels if labels.count(label) > 1}
     labels = [
@@ -192,12 +223,21 @@ def _differences(group: Group, baseline: str) -> Iterable[Difference]:
 
 
 def _difference(group: Group, first: str, second: str) -> Difference:
+    sides = [group.methods[label] for label in (first, second)]
+    try:
+        return Difference(first, second, _paired(sides, group.cell.track))
+    except MibenchError as error:
+        return Difference(first, second, problem=f"{error.what} {error.why}")
+
+
+def _paired(sides: Sequence[Stored], track: Track) -> dict[str, MetricDifference]:
+    if track is Track.VARIABLE:
+        from mibench.metrics.variable.scores import compare_variables
+        from mibench.metrics.variable.tables import VariableTables
+
+        first, second = (VariableTables.stored(side.record, side.store) for side in sides)
+        return compare_variables(first, second)
     from mibench.metrics.circuit import compare_circuits
     from mibench.metrics.per_example import CircuitTables
 
-    try:
-        sides = (group.methods[label] for label in (first, second))
-        tables = [CircuitTables.stored(side.record, side.store) for side in sides]
-        return Difference(first, second, compare_circuits(*tables))
-    except MibenchError as error:
-        return Difference(first, second, problem=f"{error.what} {error.why}")
+    return compare_circuits(*(CircuitTables.stored(side.record, side.store) for side in sides))

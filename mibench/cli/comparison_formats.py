@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mibench.cli.comparison import Difference, Group, by_column
+from mibench.cli.comparison import Difference, Group, by_column, columns_of
 from mibench.cli.report import estimate, plain, print_table
 from mibench.cli.show import model_note
 
@@ -56,6 +56,7 @@ def notes(group: Group) -> list[str]:
 def method_rows(group: Group, columns: Sequence[str]) -> list[Row]:
     """Return one row a method, one column a metric, with arrows towards the better end."""
     tables = {label: by_column(stored.record) for label, stored in group.methods.items()}
+    columns = columns_of((stored.record for stored in group.methods.values()), columns)
     heads = {name: _head(name, [table[name] for table in tables.values() if name in table]) for name in columns}
     return [
         {"method": label} | {heads[name]: _cell(table.get(name)) for name in columns} for label, table in tables.items()
@@ -74,6 +75,7 @@ def _cell(metric: MetricValue | None) -> str:
 def difference_rows(group: Group, columns: Sequence[str]) -> list[Row]:
     """Return one row a pair of methods, one column a metric: difference, interval and verdict."""
     measured = [one for one in group.differences if one.metrics]
+    columns = columns_of((stored.record for stored in group.methods.values()), columns)
     paired = [name for name in columns if any(name in one.metrics for one in measured)]
     return [
         {"difference": f"{one.method} − {one.against}"} | {name: _difference(one.metrics.get(name)) for name in paired}

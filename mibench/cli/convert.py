@@ -1,7 +1,8 @@
-"""``mibench convert``: circuit scores from one file format to another."""
+"""``mibench convert``: circuit scores and featurizers from one file format to another."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,8 @@ _EXAMPLE = """Example:
     mibench convert scores.pt scores.safetensors
     mibench convert circuit.json circuit.safetensors --binary
     mibench convert ifr.json ifr.safetensors --selection greedy
+    mibench convert ARC_easy_Gemma2ForCausalLM_answer das.safetensors --model gemma-2-2b
+    mibench convert das.safetensors submission
 """
 
 
@@ -30,10 +33,36 @@ _EXAMPLE = """Example:
     type=click.Choice(["top-n", "greedy", "pnr", "ilp", "pnr+ilp"]),
     help="How circuits are to be chosen from the scores; .safetensors keeps it.",
 )
+@click.option("--model", metavar="NAME", help="Model of MIB's featurizers, whose files do not name it for certain.")
+@click.option("--position-map", metavar="FILE", help="YAML: MIB's token positions, and the task's that they are.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 @json_option
-def command(source: str, target: str, level: str | None, selection: str | None, **flags: bool) -> None:
-    """Convert circuit scores between .safetensors (native), and MIB's .json and .pt."""
+def command(source: str, target: str, **options: Any) -> None:
+    """Convert circuit scores between .safetensors (native), and MIB's .json and .pt.
+
+    Featurizers: a folder of MIB's to .safetensors, or .safetensors to a submission's folder.
+    """
+    from mibench.cli.convert_featurizers import Wish, convert_featurizers, holds_featurizers
+
+    if holds_featurizers(source):
+        _refuse(options, ("level", "binary", "selection"), "circuit scores")
+        wish = Wish(options["model"], options["position_map"], options["overwrite"], options["as_json"])
+        convert_featurizers(source, target, wish)
+        return
+    _refuse(options, ("model", "position_map"), "featurizers")
+    _convert_scores(source, target, **options)
+
+
+def _refuse(options: Mapping[str, Any], names: Sequence[str], kind: str) -> None:
+    from mibench.core.errors import UsageError
+
+    given = [f"--{name.replace('_', '-')}" for name in names if options[name]]
+    if given:
+        do = "Leave it out, or check the path."
+        raise UsageError(f"{given[0]} does not go with this file.", why=f"It is for {kind}.", do=do)
+
+
+def _convert_scores(source: str, target: str, level: str | None, selection: str | None, **flags: Any) -> None:
     from mibench.artifacts.files import convert
     from mibench.artifacts.selection import Selection
     from mibench.core.specs import Level

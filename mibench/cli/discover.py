@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mibench.cli.options import given, method_options, model_options, task_options
+from mibench.cli.options import given, method_options, model_options, site_options, task_options
 from mibench.cli.report import json_option, print_json
 from mibench.core.errors import MibenchError, UsageError
 
@@ -19,6 +19,7 @@ _EXAMPLE = """Example:
 
 @click.command(epilog=_EXAMPLE)
 @task_options
+@site_options
 @model_options
 @method_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of a method that draws.")
@@ -27,6 +28,8 @@ _EXAMPLE = """Example:
 @json_option
 def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Run one method on the training split and write its artifact; the suffix of --out says the format."""
+    from mibench.artifacts.circuit import CircuitScores
+    from mibench.artifacts.featurizers.files import save_featurizers
     from mibench.artifacts.files import save_scores
     from mibench.cli.progress import Show
     from mibench.runner.discover import check_output, discover_one
@@ -42,17 +45,17 @@ def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: A
             )
     check_output(out, overwrite=overwrite)
     with Show(silent=as_json) as show:
-        scores, cost = discover_one(settings, seed, show)
+        found, cost = discover_one(settings, seed, show)
+    scored = isinstance(found, CircuitScores)
     try:
-        save_scores(scores, out, overwrite=overwrite)
+        (save_scores if scored else save_featurizers)(found, out, overwrite=overwrite)
     except MibenchError as error:
         raise type(error)(error.what, why=error.why, do=f"{error.do} The method took {cost.seconds:.1f} s.") from error
     summary = {
         "out": out,
-        "method": scores.method,
-        "params": dict(scores.params),
-        "level": scores.level.value,
-        "items": scores.n_scored,
+        "method": found.method,
+        "params": dict(found.params),
+        **({"level": found.level.value, "items": found.n_scored} if scored else {"items": len(found.sites)}),
         "seconds": round(cost.seconds, 3),
         "forward_passes": cost.forward_passes,
         "backward_passes": cost.backward_passes,
@@ -61,4 +64,5 @@ def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: A
         print_json(summary)
     else:
         passes = f"{cost.forward_passes:.0f} forward, {cost.backward_passes:.0f} backward passes"
-        click.echo(f"{out}: {scores.n_scored} {scores.level} scores by {scores.method}; {cost.seconds:.1f} s, {passes}")
+        what = f"{found.n_scored} {found.level} scores" if scored else f"featurizers of {len(found.sites)} sites"
+        click.echo(f"{out}: {what} by {found.method}; {cost.seconds:.1f} s, {passes}")

@@ -1,4 +1,4 @@
-"""What ``mibench plot`` draws: curves of records, and the scores of a record or a file."""
+"""What ``mibench plot`` draws: curves of records, the scores of a record or a file, and maps of sites."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mibench.artifacts.files import load_scores
 from mibench.cli.find import find_record
 from mibench.core.errors import UsageError
 from mibench.core.files import is_file
+from mibench.metrics.variable.tables import VariableTables
 from mibench.records.record import CurvePoint, RunRecord
 from mibench.records.store import Store
 
@@ -48,8 +49,47 @@ def drawable(source: str, folder: str) -> Drawable:
     record = find_record(source, folder)
     if record.artifact is None:
         raise UsageError("There is nothing to draw.", why=f"The record {source} has no artifact.", do="Run it again.")
+    return Drawable(load_scores(store_of(record, source, folder).artifact(record)), _title(record))
+
+
+def store_of(record: RunRecord, source: str, folder: str) -> Store:
+    """Return the store that the record ``source`` lies in.
+
+    Raises:
+        UsageError: The record's file lies in no store.
+    """
+    path = Path(source)
     home = path if is_file(path) else next(Path(folder).rglob(f"{record.cell.id}.json"))
-    return Drawable(load_scores(Store(home.resolve().parents[_LEVELS_BELOW_ROOT]).artifact(record)), _title(record))
+    above = home.resolve().parents
+    if len(above) <= _LEVELS_BELOW_ROOT:
+        why = "Tables and artifacts are looked for in the folder of records that it is a part of."
+        raise UsageError(
+            f"{source} lies in no folder of records.", why=why, do="Give the file where `mibench run` put it."
+        )
+    return Store(above[_LEVELS_BELOW_ROOT])
+
+
+def site_tables(source: str, folder: str) -> tuple[RunRecord, VariableTables]:
+    """Return a record of the variable track and its tables.
+
+    Args:
+        source: A record's file, or the beginning of a cell id.
+        folder: Where ids are looked for.
+
+    Raises:
+        UsageError: There is no such record.
+        DataError: It is of another track, or has no numbers.
+        StoreError: A table is missing or damaged.
+    """
+    record = find_record(source, folder)
+    return record, VariableTables.stored(record, store_of(record, source, folder))
+
+
+def site_title(records: Sequence[RunRecord]) -> str:
+    """Return the methods, joined by a minus, and what the records share: variable, task and model."""
+    grounds = list(dict.fromkeys(_ground(record) for record in records))
+    names = " − ".join(_label(record, mixed=False) for record in records)
+    return f"{names} · {' / '.join(grounds)}"
 
 
 def named_curves(records: Sequence[RunRecord], name: str) -> dict[str, list[CurvePoint]]:
@@ -86,7 +126,8 @@ def _title(record: RunRecord) -> str:
 
 
 def _ground(record: RunRecord) -> str:
-    return f"{record.cell.task.name} · {record.cell.model.name}"
+    cell = record.cell
+    return " · ".join([cell.task.name, *([cell.variable.name] if cell.variable else []), cell.model.name])
 
 
 def _label(record: RunRecord, *, mixed: bool) -> str:

@@ -22,7 +22,7 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
     """
     check_names(settings)
     checks = Checks()
-    jobs = [(job, checks.needs(job.task, job.model, own)) for job, own in plan_cells(settings)]
+    jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in plan_cells(settings)]
     if as_json:
         print_json([_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs])
         return
@@ -46,6 +46,7 @@ def _by_reason(cells: list[Needs]) -> dict[MibenchError, list[str]]:
 def _row(job: Job) -> dict[str, Any]:
     return {
         "task": job.task,
+        "variable": job.variable or "",
         "model": job.model,
         "method": job.method.name,
         "seed": job.seed,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-HEADLINES = ("distance_absolute", "cmd", "cpr")
+HEADLINES = ("distance_absolute", "cmd", "cpr", "normalised_iia", "explained_variance")
 """The first of these that a record has speaks for it."""
 
 _EXAMPLE = """Example:
@@ -64,15 +64,24 @@ def _shown(row: Row) -> Row:
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
 
 
-def _components(kind: str) -> list[Component]:
+def _components(kind: str, package: str = "") -> list[Component]:
     from mibench.core.registry import Registry
 
-    return list(Registry(kind=kind, package=f"mibench.{kind}s").components.values())
+    return list(Registry(kind=kind, package=f"mibench.{package or f'{kind}s'}").components.values())
 
 
 def _tasks() -> list[Row]:
+    """Tasks of circuits, then tasks with a causal model; the same sentences may be in both."""
     keys = ("version", "track", "metric", "licence")
-    return [_row(one, keys) | {"notes": one.metadata.get("notes", "")} for one in _components("task")]
+    circuits = [
+        _row(one, keys) | {"variables": [], "notes": one.metadata.get("notes", "")} for one in _components("task")
+    ]
+    return circuits + [_variable_task(one) for one in _components("variable_task", "tasks")]
+
+
+def _variable_task(one: Component) -> Row:
+    row = _row(one, ("version", "licence")) | {"track": "variable", "metric": "iia"}
+    return row | {"variables": list(one.metadata.get("variables", ())), "notes": one.metadata.get("notes", "")}
 
 
 def _methods() -> list[Row]:
@@ -136,6 +145,7 @@ def _record(record: RunRecord) -> Row:
     return {
         "id": cell.id[:12],
         "task": cell.task.name,
+        "variable": cell.variable.name if cell.variable else "",
         "split": cell.task.split,
         "model": cell.model.name,
         "method": cell.method.name,

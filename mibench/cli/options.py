@@ -9,15 +9,16 @@ import click
 
 from mibench.cli.report import DEFAULT_RECORDS
 from mibench.core.errors import UsageError
+from mibench.core.sites import Component
 from mibench.core.specs import Ablation, Convention, Level
 
-EXTRAS = ("completeness", "minimality")
+EXTRAS = ("completeness", "minimality", "control-weights", "control-labels")
 """As in the run settings, which are not imported for help."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _choice(values: type[Level | Ablation | Convention]) -> click.Choice[str]:
+def _choice(values: type[Level | Ablation | Convention | Component]) -> click.Choice[str]:
     return click.Choice([member.value for member in values])
 
 
@@ -36,7 +37,7 @@ _MODEL = [
 ]
 _TASK = [
     click.option("-t", "--task", multiple=True, help="Registered name or .jsonl pairs file. Repeats."),
-    click.option("--level", type=_choice(Level), help="What is scored.  [default: edge]"),
+    click.option("--level", type=_choice(Level), help="What is scored of circuits.  [default: edge]"),
     click.option("--limit", type=int, help="Use the first N examples."),
     click.option("--train-limit", type=int, help="Show methods the first N training examples.  [default: --limit]"),
     click.option("--convention", type=_choice(Convention), help="Whose rules.  [default: mibench]"),
@@ -63,6 +64,31 @@ _SCORE = [
     click.option("-o", "--out", help=f"Folder of the records.  [default: {DEFAULT_RECORDS}]"),
     click.option("--executor", type=click.Choice(["serial"]), help="[default: serial]"),
 ]
+_SITES = [
+    click.option(
+        "--variable",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        help="Causal variable; a+b interchanges both together. Repeats.  [default: each of the task's]",
+    ),
+    click.option("--component", type=_choice(Component), help="What is replaced.  [default: residual-post]"),
+    click.option(
+        "--position",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        help="Position selector of the task. Repeats.  [default: all that do not read the gold answer]",
+    ),
+    click.option(
+        "--layer", multiple=True, callback=lambda _, __, value: _layers(value), help="Layers: 3, 0-11.  [default: all]"
+    ),
+    click.option(
+        "--heads",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        metavar="LAYER.HEAD",
+        help="Heads that are swapped one by one and together. Repeats.  [default: what the task knows]",
+    ),
+]
 _CELLS = [
     click.option(
         "--cell",
@@ -82,6 +108,11 @@ _METHOD = [
 def model_options(function: Function) -> Function:
     """Options that say which model, and how it is loaded."""
     return _all(_MODEL, function)
+
+
+def site_options(function: Function) -> Function:
+    """Options that say which causal variable, and where it is looked for."""
+    return _all(_SITES, function)
 
 
 def task_options(function: Function) -> Function:
@@ -112,6 +143,16 @@ def _all(options: list[Any], function: Function) -> Function:
 
 def _commas(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _layers(values: tuple[str, ...]) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in _commas(values):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or len(part) > 9:
+            raise UsageError(f"--layer {part} cannot be used.", why="It is no number.", do="Write --layer 3 or 0-11.")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(found))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

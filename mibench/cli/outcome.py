@@ -12,26 +12,19 @@ from typing import Any
 import click
 
 from mibench.cli.report import estimate, number, plain, print_error, print_json, print_table
+from mibench.cli.shown import COLUMNS, COMPARED, MEASURED, chosen_site
 from mibench.core.errors import MibenchError
-from mibench.core.specs import MethodRef, ModelRef
+from mibench.core.specs import MethodRef, ModelRef, Track
 from mibench.metrics.circuit import MetricDifference
 from mibench.models.catalogue import CATALOGUE
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
-from mibench.runner.against import SHOWN, Comparison, comparisons, ground_of
+from mibench.runner.against import Comparison, comparisons, ground_of
 from mibench.runner.execute import Report
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 
-_EXTRAS = {
-    "incompleteness_absolute": "incompleteness (low)",
-    "idle_share_1pct": "idle at 1 % (low)",
-    "idle_share_5pct": "idle at 5 % (low)",
-}
-"""Metrics that are shown where they were measured."""
-
-_COLUMNS = {"distance_absolute": "distance (low)", "cmd": "CMD (low)", "cpr": "CPR (high)"}
-"""Metrics of the table, with their titles and which way is better."""
+_BOUNDS = ("floor", "ceiling")
 
 
 def finish(report: Report, settings: RunSettings, *, as_json: bool, notes: Sequence[str] = ()) -> None:
@@ -74,7 +67,7 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison], no
     shown = [(job, record) for job, record in report.jobs if not job.floor]
     good = [(job, record) for job, record in shown if record.status == "ok"]
     if good:
-        print_table(_rows(good), _title(good, settings))
+        print_table(_rows(good, Store(settings.out)), _title(good, settings))
         click.echo(
             "[…]: 95 % interval over examples; (…): range over seeds, of which the mean is shown; "
             "passes and seconds: of the method, scoring left out"
@@ -100,7 +93,7 @@ def _print_comparison(one: Comparison) -> None:
         f"{record.cell.method.name}{f' (seed {record.cell.method.seed} of {seeds})' if seeds > 1 else ''}"
         for record, seeds in zip((one.first, one.second), one.seeds, strict=True)
     ]
-    shown = [name for name in SHOWN if name in one.differences]
+    shown = [name for name in COMPARED[cell.track] if _speaks(one.differences.get(name))]
     title = f"{names[0]} − {names[1]} on {cell.task.name}, {cell.model.name} (paired, 95 %)"
     print_table([_difference(name, one) for name in shown], title)
     for reason in dict.fromkeys(one.differences[name].reason for name in shown):
@@ -116,7 +109,7 @@ def _notes(report: Report) -> list[str]:
     for job, record in good:
         if job.task.endswith(".jsonl"):
             found.append(f"{record.cell.task.name}: train, validation and test are the same file: not held out")
-        for name in _COLUMNS:
+        for name in COLUMNS[record.cell.track]:
             metric = record.metrics.get(name)
             if metric is not None and metric.reason:
                 found.append(f"no number: {metric.reason}")
@@ -164,10 +157,10 @@ def _by_reason(found: list[tuple[Job, MibenchError]]) -> list[tuple[MibenchError
 
 def _title(good: list[tuple[Job, RunRecord]], settings: RunSettings) -> str:
     examples = sorted({record.cell.task.limit or 0 for _, record in good})
-    return (
-        f"{settings.split} split, {' / '.join(map(str, examples))} examples, {settings.level} level, "
-        f"{settings.ablation} ablation, convention {settings.convention}"
-    )
+    ground = f"{settings.split} split, {' / '.join(map(str, examples))}"
+    if good[0][1].cell.track is Track.VARIABLE:
+        return f"{ground} rows before the filter, {settings.component}, convention {settings.convention}"
+    return f"{ground} examples, {settings.level} level, {settings.ablation} ablation, convention {settings.convention}"
 
 
 def _note(record: RunRecord) -> str:
@@ -175,18 +168,21 @@ def _note(record: RunRecord) -> str:
     return f"{name}: {CATALOGUE[name].note}" if name in CATALOGUE and CATALOGUE[name].note else ""
 
 
-def _rows(good: list[tuple[Job, RunRecord]]) -> list[dict[str, Any]]:
+def _rows(good: list[tuple[Job, RunRecord]], store: Store) -> list[dict[str, Any]]:
     """One row a method, its seeds together, then floor and ceiling; the same for every task and model."""
     grounds: dict[tuple[object, ...], dict[str, list[RunRecord]]] = {}
     for job, record in good:
         grounds.setdefault(ground_of(record), {}).setdefault(job.ref, []).append(record)
     rows: list[dict[str, Any]] = []
     points, labels = any(_point(record) for _, record in good), _labels([record for _, record in good])
-    columns = _COLUMNS | {name: title for name, title in _EXTRAS.items() if _measured(name, good)}
+    track = good[0][1].cell.track
+    columns = COLUMNS[track] | {name: title for name, title in MEASURED[track].items() if _measured(name, good)}
+    if track is Track.VARIABLE:
+        columns = {name: title for name, title in columns.items() if _measured(name, good)}
     for methods in grounds.values():
-        own = [_row(records, columns, points=points) for records in methods.values()]
+        own = [_row(records, columns, store, points=points) for records in methods.values()]
         last = next(iter(reversed(methods.values())))[0]
-        rows += [row | {"model": labels[last.cell.model]} for row in [*own, *_bounds(last, list(own[0]))]]
+        rows += [row | {"model": labels[last.cell.model]} for row in [*own, *_bounds(last, list(own[0]), columns)]]
     return rows
 
 
@@ -201,20 +197,33 @@ def _measured(name: str, good: list[tuple[Job, RunRecord]]) -> bool:
     return any(name in record.metrics and record.metrics[name].value is not None for _, record in good)
 
 
-def _row(records: list[RunRecord], columns: Mapping[str, str], *, points: bool) -> dict[str, Any]:
+def _row(records: list[RunRecord], columns: Mapping[str, str], store: Store, *, points: bool) -> dict[str, Any]:
     records = list({record.cell.id: record for record in records}.values())
     cell, costs = records[0].cell, [cost for record in records if (cost := record.volatile.discovery) is not None]
     seeds = f", {len(records)} seeds" if len(records) > 1 else ""
     return {
         "method": f"{cell.method.name}{_rule(cell.method)}{seeds}",
-        "task": cell.task.name,
+        "task": _task(records[0]),
         "model": cell.model.name,
         **{title: _number(name, records) for name, title in columns.items()},
         **({"faithfulness": _point(records[0])} if points else {}),
+        **({"chosen site": chosen_site(records[0], store)} if cell.variable else {}),
         "passes": f"{sum(cost.forward_passes + cost.backward_passes for cost in costs):.0f}" if costs else "-",
         "seconds": f"{sum(cost.seconds for cost in costs):.1f}" if costs else "-",
         "id": records[0].cell.id[:8],
     }
+
+
+def _task(record: RunRecord) -> str:
+    """The task, and the causal variable if there is one."""
+    variable = record.cell.variable
+    oracle = ", oracle positions" if variable is not None and variable.oracle else ""
+    return record.cell.task.name if variable is None else f"{record.cell.task.name}, {variable.name}{oracle}"
+
+
+def _speaks(found: MetricDifference | None) -> bool:
+    """Whether a difference is there, or misses for a reason that is not the metric's own absence."""
+    return found is not None and (found.difference is not None or "not measured" not in (found.reason or ""))
 
 
 def _rule(method: MethodRef) -> str:
@@ -241,13 +250,16 @@ def _number(name: str, records: list[RunRecord]) -> str:
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def _bounds(record: RunRecord, columns: list[str]) -> list[dict[str, Any]]:
-    task, model = record.cell.task.name, record.cell.model.name
+def _bounds(record: RunRecord, row: list[str], columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What an uninformed method reaches (in the variable track: no intervention), and the best possible one."""
+    first = COLUMNS[record.cell.track]
+    shown = [name for name in columns if name in first and name in record.metrics]
+    found = {bound: {name: getattr(record.metrics[name], bound) for name in shown} for bound in _BOUNDS}
     return [
-        dict.fromkeys(columns, "")
-        | {"method": bound, "task": task, "model": model}
-        | {title: number(getattr(record.metrics[name], bound)) for name, title in _COLUMNS.items()}
-        for bound in ("floor", "ceiling")
+        dict.fromkeys(row, "")
+        | {"method": bound, "task": _task(record), "model": record.cell.model.name}
+        | {columns[name]: number(value) for name, value in values.items()}
+        for bound, values in found.items()
     ]
 
 

@@ -31,6 +31,12 @@ _CIRCUIT = """Example:
 \b
     mibench plot circuit 3fa94c --records runs/first --top 30 --theme dark
 """
+_SITES = """Example:
+
+\b
+    mibench plot sites 3fa94c --records runs/first --out sites.png
+    mibench plot sites 3fa94c --against 77e01b --out difference.svg
+"""
 _QUANTITIES = {
     "faithfulness": "faithfulness",
     "accuracy": "accuracy",
@@ -129,6 +135,37 @@ def circuit(source: str, top: int, **options: Any) -> None:
         chosen = top_edges(scores.graph, scores.scores, top)
     drawn = circuit_picture(chosen, found.title, theme=options["theme"])
     _write(drawn, options, {"edges": int(chosen.edges.sum()), "of": scores.graph.n_edges}, chosen.words)
+
+
+@command.command(epilog=_SITES)
+@click.argument("source", metavar="RECORD")
+@click.option("--against", metavar="RECORD", help="Subtract this record's map, on the rows that both have.")
+@_options("sites")
+def sites(source: str, against: str | None, **options: Any) -> None:
+    """Draw where a causal variable was found: layers × positions (or heads), less what doing nothing gives.
+
+    The map over all sets is also printed. Intervals are 95 %, over rows within sets.
+    """
+    from mibench.cli.drawable import site_tables, site_title
+    from mibench.cli.site_text import print_map
+    from mibench.core.hashing import array_digest
+    from mibench.metrics.bootstrap import Resampling
+    from mibench.metrics.variable.maps import difference_maps, site_maps
+    from mibench.plots.heat_map import heat_map_picture
+
+    _check_out(options)
+    record, tables = site_tables(source, options["folder"])
+    records = [record]
+    if against is None:
+        maps = site_maps(tables, Resampling())
+    else:
+        other, others = site_tables(against, options["folder"])
+        records, maps = [record, other], difference_maps(tables, others, Resampling())
+    title = site_title(records)
+    if not options["as_json"]:
+        print_map(maps, title)
+    summary = {"words": maps.words, "digest": array_digest(maps.values)}
+    _write(heat_map_picture(maps, title, theme=options["theme"]), options, summary, maps.words)
 
 
 def _check_out(options: dict[str, Any]) -> None:

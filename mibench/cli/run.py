@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mibench.cli.options import cell_options, given, method_options, model_options, score_options, task_options
+from mibench.cli.options import (
+    cell_options,
+    given,
+    method_options,
+    model_options,
+    score_options,
+    site_options,
+    task_options,
+)
 from mibench.cli.report import json_option
 from mibench.core.errors import UsageError
 
@@ -26,6 +34,7 @@ _EXAMPLE = """Example:
 @click.command(epilog=_EXAMPLE)
 @click.argument("run_file", required=False, metavar="[RUN.yaml]")
 @task_options
+@site_options
 @model_options
 @cell_options
 @method_options

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mibench.cli.options import given, model_options, score_options, task_options
+from mibench.cli.options import given, model_options, score_options, site_options, task_options
 from mibench.cli.report import json_option
 
 _EXAMPLE = """Example:
@@ -22,19 +22,31 @@ _EXAMPLE = """Example:
 @click.command(epilog=_EXAMPLE)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @task_options
+@site_options
 @model_options
 @score_options
 @click.option("--meta", help="YAML: method, version, params, seed, selection of the artifacts.")
 @click.option("--binary", is_flag=True, help="Each file is one circuit (in_graph), not a ranking.")
+@click.option("--position-map", help="YAML: positions of the task by MIB's ids, for MIB's featurizers.")
 @json_option
-def command(files: tuple[str, ...], *, meta: str | None, binary: bool, as_json: bool, **options: Any) -> None:
+def command(
+    files: tuple[str, ...],
+    *,
+    meta: str | None,
+    binary: bool,
+    position_map: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Score artifacts on tasks and models, with one model load.
 
     FILE is scores (.safetensors, .json, .pt), or a folder of nine circuits (in_graph) of at most 0.1, 0.2, 0.5, 1, 2,
     5, 10, 20 and 50 % of the edges, in any order; or of two such folders, abs-false for the signed and abs-true for
     the absolute curve. The tenth size is the whole model. Circuits that are too large are refused, except under
-    --convention mib, which goes by rank.
+    --convention mib, which goes by rank. Or FILE is featurizers of a causal variable: ours, or a folder of MIB's
+    triplets, of which nothing is executed.
     """
+    from mibench.artifacts.formats.position_map import read_position_map
     from mibench.cli.outcome import finish
     from mibench.cli.progress import Show
     from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, remarks, score_files
@@ -42,7 +54,8 @@ def command(files: tuple[str, ...], *, meta: str | None, binary: bool, as_json: 
 
     settings = run_settings(given(options))
     known = ArtifactMeta() if meta is None else read_meta(meta)
-    artifacts = [load_artifact(Path(file), known, settings, binary=binary) for file in files]
+    positions = {} if position_map is None else read_position_map(position_map)
+    artifacts = [load_artifact(Path(file), known, settings, positions, binary=binary) for file in files]
     with Show(silent=as_json) as show:
         report = score_files(artifacts, settings, show)
     notes = [note for file, (scores, _) in zip(files, artifacts, strict=True) for note in remarks(Path(file), scores)]

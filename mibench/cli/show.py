@@ -45,8 +45,9 @@ def command(records: tuple[str, ...], folder: str, *, as_json: bool) -> None:
     if as_json:
         print_json([_as_json(record) for record in found])
         return
-    for record in found:
+    for ref, record in zip(records, found, strict=True):
         _print(record)
+        _print_map(record, ref, folder)
 
 
 def model_note(name: str) -> str:
@@ -70,6 +71,24 @@ def _print(record: RunRecord) -> None:
     _print_notes(record)
 
 
+def _print_map(record: RunRecord, ref: str, folder: str) -> None:
+    """Print where a causal variable was found, if the tables are at hand."""
+    from mibench.core.errors import MibenchError
+    from mibench.core.specs import Track
+
+    if record.cell.track is not Track.VARIABLE or record.problem is not None:
+        return
+    from mibench.cli.drawable import site_tables, site_title
+    from mibench.cli.site_text import print_map
+    from mibench.metrics.bootstrap import Resampling
+    from mibench.metrics.variable.maps import site_maps
+
+    try:
+        print_map(site_maps(site_tables(ref, folder)[1], Resampling()), site_title([record]))
+    except MibenchError as error:
+        click.echo(plain(f"No map: {error.what} {error.why}"))
+
+
 def _print_panel(title: str, status: str, lines: dict[str, str]) -> None:
     from rich.panel import Panel
     from rich.text import Text
@@ -82,6 +101,8 @@ def _print_panel(title: str, status: str, lines: dict[str, str]) -> None:
 
 def _head(record: RunRecord) -> dict[str, str]:
     lines = _cell(record.cell)
+    if record.board is not None:
+        lines["board"] = f"{record.board}: shown there, not ranked with the others"
     if record.looks_at_test is not None:
         lines["looks at test"] = str(record.looks_at_test)
     lines |= {"cost": _cost(record), "made": _provenance(record)}
@@ -99,12 +120,23 @@ def _cell(cell: Cell) -> dict[str, str]:
     version = "" if method.version is None else f" v{method.version}"
     rules = [cell.track, cell.level, cell.ablation and f"{cell.ablation} ablation", f"BOS {cell.bos}"]
     return {
+        "variable": _variable(cell),
         "task": f"{task.name} v{task.version}, {task.split}, {examples}",
         "model": f"{model.name}, {model.dtype}, {model.attention}",
         "model note": model_note(model.name),
         "method": f"{method.name}{version}{' (' + params + ')' if params else ''}{seed}",
         "rules": ", ".join(str(rule) for rule in [*rules, f"convention {cell.convention}"] if rule),
     }
+
+
+def _variable(cell: Cell) -> str:
+    where = cell.variable
+    if where is None:
+        return ""
+    layers = "all layers" if where.layers is None else f"layers {', '.join(map(str, where.layers))}"
+    heads = f", heads {', '.join(f'{layer}.{head}' for layer, head in where.heads)}" if where.heads else ""
+    oracle = " (oracle: found by the gold answer)" if where.oracle else ""
+    return f"{where.name}, {where.component} at {', '.join(where.positions)}{oracle}, {layers}{heads}"
 
 
 def _cost(record: RunRecord) -> str:

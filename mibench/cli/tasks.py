@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibench.cli.causal import causal
 from mibench.cli.report import json_option, plain, print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _EXPORT = """Example:
 @click.group()
 def command() -> None:
     """Look at a task's examples, or export them for other stacks."""
+
+
+command.add_command(causal)
 
 
 @command.command(epilog=_SHOW)

@@ -106,7 +106,7 @@ class Registry:
             UsageError: No component has that name.
         """
         if name not in self.components:
-            raise unknown(self.kind, name, self.components)
+            raise unknown(self.kind.replace("_", " "), name, self.components)
         return self.components[name]
 
     def load(self, name: str) -> Any:

@@ -130,7 +130,7 @@ class VariableRef(Frozen):
     component: Component = Component.RESIDUAL_POST
     """What is replaced at a site."""
     positions: tuple[str, ...]
-    """Position selectors of the task, sorted."""
+    """Position selectors, in the order of the task."""
     layers: tuple[int, ...] | None = None
     """Layers, ascending; None: all."""
     heads: tuple[tuple[int, int], ...] = ()

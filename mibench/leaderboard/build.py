@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,13 +14,14 @@ from mibench.core.errors import UsageError
 from mibench.core.files import atomic_write, read_text
 from mibench.leaderboard.page import html_page
 from mibench.leaderboard.rows import collect, make_groups
+from mibench.leaderboard.sites import map_of
 from mibench.leaderboard.tables import csv_table, markdown_page
 from mibench.leaderboard.view import MAX_CURVES, GroupView, view
 from mibench.records.store import Store
 
 MANIFEST = "build.json"
 TABLES = ("leaderboard.md", "leaderboard.csv", "index.html")
-_OURS = re.compile(r"leaderboard\.(md|csv)|index\.html|curves/[a-z0-9-]+\.svg")
+_OURS = re.compile(r"leaderboard\.(md|csv)|index\.html|(curves|sites)/[a-z0-9-]+\.svg")
 
 
 @dataclass(frozen=True)
@@ -110,30 +111,49 @@ def _views(records: Path | Sequence[Path]) -> list[GroupView]:
     return [view(group) for group in make_groups(collect(map(Store, folders)))]
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """A picture of a group: its file, what it shows in words, its content."""
+
+    name: str
+    words: str
+    content: bytes
+
+
 def _render(groups: Sequence[GroupView]) -> dict[str, bytes]:
-    drawings: dict[str, bytes] = {}
-    pictures: dict[str, list[tuple[str, str]]] = {}
-    for each in groups:
-        pictures[each.group.id] = []
-        for ranking, content in _draw(each).items():
-            name = f"curves/{each.group.id}-{ranking}.svg"
-            drawings[name] = content
-            pictures[each.group.id].append((ranking, name))
+    drawings = {each.group.id: [*_curves(each), *_maps(each)] for each in groups}
+    pictures = {group: [(one.words, one.name) for one in drawn] for group, drawn in drawings.items()}
     contents = markdown_page(groups), csv_table(groups), html_page(groups, pictures)
-    return dict(zip(TABLES, contents, strict=True)) | drawings
+    files = {one.name: one.content for drawn in drawings.values() for one in drawn}
+    return dict(zip(TABLES, contents, strict=True)) | files
 
 
-def _draw(group: GroupView) -> Mapping[str, bytes]:
+def _curves(group: GroupView) -> Iterator[_Drawing]:
     curves = group.curves
     if not curves:
-        return {}
+        return
     # matplotlib is slow to import, and a board without curves does not need it.
     from mibench.plots.curves import faithfulness_svg
 
-    return {
-        ranking: faithfulness_svg(dict(islice(lines.items(), MAX_CURVES)), group.group.title, ranking)
-        for ranking, lines in curves.items()
-    }
+    title = group.group.title
+    for ranking, lines in curves.items():
+        best = dict(islice(lines.items(), MAX_CURVES))
+        words = f"Faithfulness by circuit size, {ranking} ranking, {title}"
+        yield _Drawing(f"curves/{group.group.id}-{ranking}.svg", words, faithfulness_svg(best, title, ranking))
+
+
+def _maps(group: GroupView) -> Iterator[_Drawing]:
+    """Yield the maps of the best rows of the variable track; of several seeds, that of the first."""
+    for each in group.rows[:MAX_CURVES]:
+        maps = map_of(each.row)
+        if maps is None:
+            continue
+        from mibench.plots.heat_map import heat_map_picture
+
+        seed = f", seed {each.row.seeds[0]}" if len(each.row.seeds) > 1 else ""
+        title = f"{each.row.label}{seed}: {group.group.title}"
+        name = f"sites/{group.group.id}-{each.row.id[:10]}.svg"
+        yield _Drawing(name, f"{title}. {maps.words}", heat_map_picture(maps, title).svg())
 
 
 def _listed(out: Path) -> set[str]:

@@ -21,12 +21,14 @@ class Column:
         title: Heading.
         digits: Decimals.
         headline: Whether rows are ranked by it; a table is sorted by its first headline.
+        exact: Whether it is a count, which has no interval.
     """
 
     metric: str
     title: str
     digits: int = 3
     headline: bool = False
+    exact: bool = False
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -64,6 +66,25 @@ def _passes(cost: Cost) -> float | None:
     return (cost.forward_passes + cost.backward_passes) / cost.examples if cost.examples else None
 
 
+_OF_SITES = (
+    Column("iia_average", "MIB average", headline=True),
+    Column("iia_highest", "MIB highest"),
+    Column("isolate", "Isolate"),
+    Column("disentangle", "Disentangle"),
+    Column("selectivity", "Selectivity"),
+    Column("n_parameters", "Parameters", digits=0, exact=True),
+)
+
+LINEAR_COLUMNS = (
+    Column("explained_variance", "Explained variance", headline=True),
+    Column("explained_variance_joint", "Joint"),
+    Column("explained_variance_single", "Best single"),
+    Column("mse_average", "MIB MSE", headline=True),
+    Column("normalised_iia", "Normalised IIA"),
+    *_OF_SITES[2:],
+)
+"""Columns of the variable track where the task has a linear target."""
+
 COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
     {
         Track.CIRCUIT: (
@@ -74,7 +95,10 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
             Column("kl_faithfulness_absolute", "KL kept"),
             Column("auroc", "AUROC"),
         ),
-        Track.VARIABLE: (),
+        Track.VARIABLE: (
+            Column("normalised_iia", "Normalised IIA", headline=True),
+            *_OF_SITES,
+        ),
         Track.SAE: (),
     }
 )

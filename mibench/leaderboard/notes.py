@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from mibench.core.registry import Registry
-from mibench.core.specs import Convention
+from mibench.core.specs import Cell, Convention, Track, VariableRef
 from mibench.leaderboard.rows import Group, Row
 from mibench.leaderboard.text import plain
 from mibench.models.catalogue import CATALOGUE
 
 _TASKS = Registry(kind="task", package="mibench.tasks")
+_VARIABLE_TASKS = Registry(kind="variable_task", package="mibench.tasks")
 
 _CONVENTIONS = {
     Convention.MIB: "Computed by MIB's rules, its mistakes included: not comparable with the default rules.",
@@ -20,6 +21,7 @@ def facts(group: Group) -> list[str]:
     """Return what the rows share, in short: split and examples, level, ablation, convention."""
     cell = group.cell
     parts = [cell.track.value, f"{cell.task.split} split, {examples(group)}"]
+    parts += _places(cell.variable) if cell.variable else []
     parts += [f"{cell.level.value} level"] if cell.level else []
     parts += [f"{cell.ablation.value} ablation"] if cell.ablation else []
     return [plain(part) for part in [*parts, f"{cell.convention.value} convention"]]
@@ -37,6 +39,8 @@ def examples(group: Group) -> str:
         if value.n is not None and value.ci_source == "examples"
     }
     number = max(counts, default=limit)
+    if group.track is Track.VARIABLE:
+        return _rows(max(counts, default=None), limit)
     if limit is None or (counts and max(counts) < limit):
         return f"{'all' if number is None else number} examples"
     return f"only the first {number} examples"
@@ -45,7 +49,7 @@ def examples(group: Group) -> str:
 def notes(group: Group) -> list[str]:
     """Return what to read before comparing: origin of the weights, data that is not held out, rules."""
     cell = group.cell
-    found = [_about_model(cell.model.name), *_about_task(cell.task.name), _about_split(cell.task.split)]
+    found = [_about_model(cell.model.name), *_about_task(cell), _about_split(cell.task.split)]
     found += [_CONVENTIONS.get(cell.convention, "")]
     if cell.bos == "as-given":
         found.append("No beginning-of-text token was added to the prompts.")
@@ -63,7 +67,7 @@ def identity(group: Group) -> str:
 
 def row_notes(row: Row) -> list[str]:
     """Return what has to be said about one row: reused records, and how often it saw the test split."""
-    found = []
+    found = [] if row.board is None else [f"{row.board} board: not ranked"]
     looks = [record.looks_at_test for record in row.records if record.looks_at_test is not None]
     if looks and max(looks) > 1:
         found.append(f"look {max(looks)} at the test split")
@@ -80,7 +84,26 @@ def _about_model(name: str) -> str:
     return f"Weights: {note}." if note else ""
 
 
-def _about_task(name: str) -> list[str]:
+def _places(variable: VariableRef) -> list[str]:
+    """Where the variable was looked for."""
+    parts = [variable.component.value, f"positions {', '.join(variable.positions)}"]
+    parts += [] if variable.layers is None else [f"layers {', '.join(map(str, variable.layers))}"]
+    parts += [f"heads {', '.join(f'{layer}.{head}' for layer, head in variable.heads)}"] if variable.heads else []
+    return [*parts, "oracle positions"] if variable.oracle else parts
+
+
+def _rows(number: int | None, limit: int | None) -> str:
+    if number is None or limit is None:
+        return f"{'all' if number is None else number} rows that the model solves"
+    return f"{number} of {limit} rows, those that the model solves"
+
+
+def _about_task(cell: Cell) -> list[str]:
+    name, variable = cell.task.name, cell.variable
+    if variable is not None:
+        known = _VARIABLE_TASKS.components.get(name)
+        oracle = "A position is found by the gold answer: these numbers are not comparable with those of other boards."
+        return [str(known.metadata.get("notes", "")) if known else "", oracle if variable.oracle else ""]
     if name not in _TASKS.components:
         told = "is not a registered task: a local pairs file is its own train and test split"
         return [f"{plain(name)} {told}, so these scores are not held out."]

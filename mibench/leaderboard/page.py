@@ -17,7 +17,7 @@ def html_page(groups: Sequence[GroupView], pictures: Mapping[str, Sequence[tuple
 
     Args:
         groups: The tables, in order.
-        pictures: By group id, the ranking and the relative path of each picture.
+        pictures: By group id, what each picture shows in words, and its relative path.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -31,5 +31,10 @@ def html_page(groups: Sequence[GroupView], pictures: Mapping[str, Sequence[tuple
     )
     template = environment.get_template("index.html.jinja")
     return template.render(
-        groups=groups, pictures=pictures, costs=COSTS, identity=notes.identity, max_curves=MAX_CURVES
+        groups=groups,
+        pictures=pictures,
+        costs=COSTS,
+        identity=notes.identity,
+        max_curves=MAX_CURVES,
+        tracks={each.group.track.value for each in groups},
     ).encode()

@@ -15,11 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mibench.core.errors import DataError, StoreError
+from mibench.core.specs import Track
 from mibench.leaderboard.columns import Column
 from mibench.leaderboard.rows import Entry, Row
 from mibench.metrics.circuit import MetricDifference, compare_circuits
+from mibench.metrics.long_tables import contradiction
 from mibench.metrics.per_example import CircuitTables
-from mibench.records.record import MetricValue
+from mibench.metrics.variable.scores import compare_variables
+from mibench.metrics.variable.tables import VariableTables
+from mibench.records.record import MetricValue, RunRecord
+from mibench.records.store import Store
+
+Tables = CircuitTables | VariableTables
 
 _ROUNDING = 1e-6
 
@@ -59,7 +66,7 @@ class Ranker:
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
-        self._tables: dict[str, CircuitTables | str] = {}
+        self._tables: dict[str, Tables | str] = {}
         self._differences: dict[tuple[str, str], dict[str, MetricDifference] | str] = {}
 
     def rank(self, rows: Sequence[Row], column: Column) -> dict[str, Rank]:
@@ -123,19 +130,32 @@ class Ranker:
                 return tables
             sides.append(tables)
         try:
-            return compare_circuits(sides[0], sides[1])
+            return _compared(sides[0], sides[1])
         except DataError as error:
             return error.why
 
-    def _load(self, entry: Entry) -> CircuitTables | str:
+    def _load(self, entry: Entry) -> Tables | str:
         cell_id = entry.record.cell.id
         if cell_id not in self._tables:
             try:
-                self._tables[cell_id] = CircuitTables.stored(entry.record, entry.store)
+                self._tables[cell_id] = _stored(entry.record, entry.store)
             except (DataError, StoreError) as error:
                 self._tables[cell_id] = f"{error.what} {error.why}"
                 self.warnings.append(f"{entry.record.cell.method.name}: {error.what} {error.why}")
         return self._tables[cell_id]
+
+
+def _stored(record: RunRecord, store: Store) -> Tables:
+    of_track = VariableTables if record.cell.track is Track.VARIABLE else CircuitTables
+    return of_track.stored(record, store)
+
+
+def _compared(first: Tables, second: Tables) -> dict[str, MetricDifference]:
+    if isinstance(first, VariableTables) and isinstance(second, VariableTables):
+        return compare_variables(first, second)
+    if isinstance(first, CircuitTables) and isinstance(second, CircuitTables):
+        return compare_circuits(first, second)
+    raise contradiction("one record is of another track than the other")
 
 
 def newest_version(rows: Sequence[Row], metric: str) -> int | None:
@@ -148,6 +168,8 @@ def unranked_reason(row: Row, metric: str, version: int | None) -> str | None:
     """Return why the row has no rank by ``metric``, or None if it has one."""
     if row.status != "ok":
         return f"{row.status}: {row.reason}"
+    if row.board is not None:
+        return f"on the {row.board} board: shown, not ranked"
     value = row.metrics.get(metric)
     if value is None:
         return f"{metric} was not measured"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from mibench.core.hashing import digest
+from mibench.core.hashing import canonical_json, digest
 from mibench.core.specs import Cell, Track
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.seeds import mean_curves, mean_metrics
@@ -53,6 +53,11 @@ class Row:
     def seeds(self) -> list[int]:
         """Seeds of a method that draws; empty for one that does not."""
         return [record.cell.method.seed for record in self.records if record.cell.method.seed is not None]
+
+    @property
+    def board(self) -> str | None:
+        """Board of its own, on which it is not ranked with the others; None: it is ranked."""
+        return next((plain(record.board, 40) for record in self.records if record.board is not None), None)
 
     @property
     def status(self) -> Literal["ok", "failed", "skipped"]:
@@ -120,14 +125,16 @@ class Group:
 
     @property
     def title(self) -> str:
-        """Task and model."""
-        return f"{plain(self.cell.task.name, 60)} on {plain(self.cell.model.name, 60)}"
+        """Task, causal variable if there is one, and model."""
+        variable = f" · {plain(self.cell.variable.name, 60)}" if self.cell.variable else ""
+        return f"{plain(self.cell.task.name, 60)}{variable} on {plain(self.cell.model.name, 60)}"
 
     @property
     def id(self) -> str:
         """Readable, unique, and fit for a file name."""
         parts = (
             self.cell.task.name,
+            *([self.cell.variable.name] if self.cell.variable else []),
             self.cell.model.name,
             self.cell.level or self.track,
             self.cell.convention,
@@ -148,7 +155,16 @@ def group_key(cell: Cell) -> dict[str, Any]:
         "model": cell.model.name,
         "model_digest": cell.model.digest,
         **{name: plain_cell[name] for name in ("level", "ablation", "bos", "convention")},
+        **(_variable_key(plain_cell["variable"]) if cell.variable else {}),
     }
+
+
+def _variable_key(variable: dict[str, Any]) -> dict[str, Any]:
+    """The causal variable and where it is looked for; lists as JSON, for tables."""
+    flat = {
+        name: canonical_json(value).decode() if isinstance(value, list) else value for name, value in variable.items()
+    }
+    return {"variable": flat.pop("name")} | {f"variable.{name}": value for name, value in flat.items()}
 
 
 def collect(stores: Iterable[Store]) -> list[Entry]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mibench.core.specs import Track
 from mibench.leaderboard import notes
 from mibench.leaderboard.columns import COSTS
+from mibench.leaderboard.sites import chosen_sites
 from mibench.leaderboard.text import markdown, plain, sheet
 from mibench.leaderboard.view import CellView, GroupView, RowView
 
@@ -18,6 +20,13 @@ READING = (
     "*Floor* is what a circuit that carries nothing reaches, *ceiling* what a perfectly faithful one "
     "does; “at floor” means not separable from the floor. Tables of different examples, models, levels, "
     "ablations or conventions are not comparable."
+)
+
+READING_SITES = (
+    "*Normalised IIA* is the interchange intervention accuracy at the site that validation chose, over the "
+    "rows whose answer must change, scaled so that doing nothing is 0. "
+    "*MIB average* and *MIB highest* take position or site on the scored split itself, and count rows that "
+    "must stay; their floor is what doing nothing gives. *Isolate* is the share of rows that must stay and do."
 )
 
 EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
@@ -35,7 +44,9 @@ def csv_table(groups: Sequence[GroupView]) -> bytes:
 
 def markdown_page(groups: Sequence[GroupView]) -> bytes:
     """Return all tables as one Markdown page."""
-    parts = ["# mibench leaderboard", READING if groups else EMPTY, *(_section(view) for view in groups)]
+    reading = [READING if groups else EMPTY]
+    reading += [READING_SITES] if any(view.group.track is Track.VARIABLE for view in groups) else []
+    parts = ["# mibench leaderboard", *reading, *(_section(view) for view in groups)]
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -59,6 +70,8 @@ def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]
         for part in ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version"):
             cell = getattr(value, part, None)
             flat[f"{name}.{part}"] = sheet(plain(cell, 400)) if isinstance(cell, str) else cell
+    if view.group.track is Track.VARIABLE:
+        flat |= {"board": entry.board, "chosen_site": sheet(plain(", ".join(chosen_sites(entry)), 400))}
     return flat | {"at_floor": row.at_floor} | entry.costs
 
 

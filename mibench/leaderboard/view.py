@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mibench.core.specs import Track
 from mibench.leaderboard import notes
-from mibench.leaderboard.columns import COLUMNS, COSTS, Column
+from mibench.leaderboard.columns import COLUMNS, COSTS, LINEAR_COLUMNS, Column
 from mibench.leaderboard.ranking import Rank, Ranker, at_floor, newest_version
 from mibench.leaderboard.rows import Group, Row
-from mibench.leaderboard.text import number, plain
+from mibench.leaderboard.sites import brief, chosen_sites
+from mibench.leaderboard.text import count, number, plain
 from mibench.records.record import CurvePoint, MetricValue
 
 MISSING = "—"
@@ -20,12 +22,16 @@ _UNRANKED = Rank(None, why="This track has no headline metric yet.")
 
 @dataclass(frozen=True)
 class CellView:
-    """One number: text, interval, rank in its column, and what a reader sees on pointing at it."""
+    """One number: text, interval, rank in its column, and what a reader sees on pointing at it.
+
+    What is exact has no interval.
+    """
 
     text: str
     title: str
     interval: str = ""
     rank: str = ""
+    exact: bool = False
 
     @property
     def missing(self) -> bool:
@@ -42,6 +48,9 @@ class HeadView:
     doc: str
     floor: str
     ceiling: str
+
+
+_CHOSEN = HeadView("Chosen site", "", "Layer, head and position that validation chose.", "", "")
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def view(group: Group) -> GroupView:
     return GroupView(
         group=group,
         columns=columns,
-        heads=tuple(_head(column, group.rows) for column in columns),
+        heads=(*(_head(column, group.rows) for column in columns), *_more_heads(group)),
         rows=tuple(sorted(rows, key=lambda row: _order(row, headlines))),
         facts=tuple(notes.facts(group)),
         notes=tuple(notes.notes(group)),
@@ -100,7 +109,12 @@ def view(group: Group) -> GroupView:
 def _columns(group: Group) -> tuple[Column, ...]:
     """Return the track's columns that some row has; headlines always."""
     names = {name for row in group.rows for name in row.metrics}
-    known = tuple(each for each in COLUMNS[group.track] if each.headline or each.metric in names)
+    offered = COLUMNS[group.track]
+    if group.track is Track.VARIABLE:
+        # Rows list every metric there, with the reason where the task does not have it.
+        names = {name for row in group.rows for name, value in row.metrics.items() if value.value is not None}
+        offered = LINEAR_COLUMNS if LINEAR_COLUMNS[0].metric in names else offered
+    known = tuple(each for each in offered if each.headline or each.metric in names)
     return known or tuple(Column(name, plain(name, 40)) for name in sorted(names))
 
 
@@ -113,10 +127,23 @@ def _row(row: Row, columns: Sequence[Column], ranks: dict[str, Rank]) -> RowView
         ranks=ranks,
         rank=ranks[headline.metric] if headline else _UNRANKED,
         notes=tuple(notes.row_notes(row)),
-        cells=tuple(_cell(row, column, ranks.get(column.metric)) for column in columns),
+        cells=(*(_cell(row, column, ranks.get(column.metric)) for column in columns), *_more_cells(row)),
         costs=tuple(_cost(row.costs[column.name], index) for index, column in enumerate(COSTS)),
         at_floor=sunk,
     )
+
+
+def _more_heads(group: Group) -> tuple[HeadView, ...]:
+    return (_CHOSEN,) if group.track is Track.VARIABLE else ()
+
+
+def _more_cells(row: Row) -> tuple[CellView, ...]:
+    if row.records[0].cell.track is not Track.VARIABLE:
+        return ()
+    names = chosen_sites(row)
+    if not names:
+        return (CellView(MISSING, row.reason or "its tables are not at hand"),)
+    return (CellView(brief(names), plain(", ".join(dict.fromkeys(names)), 400), exact=True),)
 
 
 def _order(row: RowView, headlines: Sequence[Column]) -> tuple[bool, int, float, bool, str]:
@@ -135,6 +162,8 @@ def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
         return CellView(MISSING, plain(value.reason or "", 400))
     low, high = value.ci_low, value.ci_high
     interval = "" if low is None or high is None else _span(low, high, column.digits)
+    if column.exact:
+        return CellView(count(value.value), plain(value.unit), exact=True)
     place = f"rank {rank}: {rank.why}" if rank else ""
     title = "; ".join(filter(None, (_interval_title(value), place)))
     return CellView(number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else "")

@@ -145,11 +145,12 @@ def _difference(metric: CircuitMetric, a: Measured, b: Measured, resampling: Res
     (value_a, replicates_a), (value_b, replicates_b) = _value(metric, a), _value(metric, b)
     usable = a.usable(metric) & b.usable(metric)
     interval = interval_of(replicates_a - replicates_b, usable, len(a.examples.examples), resampling.level)
-    verdict = _verdict(interval, higher_is_better=metric.higher_is_better)
+    verdict = verdict_of(interval, higher_is_better=metric.higher_is_better)
     return MetricDifference(value_a - value_b, interval.low, interval.high, verdict, interval.reason)
 
 
-def _verdict(interval: Interval, *, higher_is_better: bool | None) -> Verdict | None:
+def verdict_of(interval: Interval, *, higher_is_better: bool | None) -> Verdict | None:
+    """Return what the interval of a difference says of the first; None without an interval."""
     if interval.low is None or interval.high is None:
         return None
     if interval.low <= 0 <= interval.high:

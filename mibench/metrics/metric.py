@@ -14,8 +14,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RankingName = Literal["signed", "absolute"]
-Quantity = Literal["faithfulness", "accuracy", "kl", "complement", "minimality"]
-"""What is measured of the circuits of an artifact."""
+Quantity = Literal["faithfulness", "accuracy", "kl", "complement", "minimality", "sites"]
+"""What is measured of the circuits of an artifact; ``sites``: interchange interventions at the sites of one."""
 
 METRICS = Registry(kind="metric", package="mibench.metrics")
 
@@ -29,7 +29,7 @@ class Declaration(TypedDict, total=False):
         track: ``circuit``, ``variable`` or ``sae``.
         unit: What one unit of the value is; empty for a pure number.
         higher_is_better: Direction; None: neither end is better.
-        of: What a metric of circuits is computed from; without it, the metric is not one of a record's tables.
+        of: What a metric is computed from; without it, the metric is not one of a record's tables.
         ranking: How the edges were ordered; without it, the order does not matter.
         mib_grid: Whether the metric is defined at MIB's ten sizes only.
         size: Requested fraction of the one circuit that is looked at, for ``minimality``.

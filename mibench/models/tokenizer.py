@@ -37,6 +37,21 @@ class TextTokenizer:
         """Return the ids of ``text``; nothing is added."""
         return [int(token) for token in self.inner.encode(text, add_special_tokens=False)]
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return the first and the after-last character of each token of :meth:`encode`.
+
+        Raises:
+            ModelError: The tokenizer does not know where its tokens stand.
+        """
+        if not self.inner.is_fast:
+            raise ModelError(
+                "The tokenizer does not know where in a text its tokens stand.",
+                why=f"{type(self.inner).__name__} is of the slow kind.",
+                do="Save the fast one beside the weights: a folder with tokenizer.json.",
+            )
+        found = self.inner(text, add_special_tokens=False, return_offsets_mapping=True)
+        return [(int(start), int(end)) for start, end in found["offset_mapping"]]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ``ids``, special tokens and spaces as they are."""
         return str(self.inner.decode(list(ids), clean_up_tokenization_spaces=False))

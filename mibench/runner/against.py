@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mibench.core.specs import Track
 from mibench.metrics.circuit import MetricDifference, compare_circuits
 from mibench.metrics.per_example import CircuitTables
+from mibench.metrics.variable.scores import compare_variables
+from mibench.metrics.variable.tables import VariableTables
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.plan import Job
-
-SHOWN = ("distance_absolute", "cmd", "cpr", "area_bounded_signed")
-"""Metrics that a comparison shows first."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,23 @@ def comparisons(
             compared = own[-1] in asked or own[-1] not in against
             if own[:-1] == other[:-1] and own != other and other[-1] in against and compared:
                 first, second = firsts[0], seconds[0]
-                sides = [CircuitTables.stored(record, store) for record in (first, second)]
-                found.append(Comparison(first, second, compare_circuits(*sides), (len(firsts), len(seconds))))
+                differences = _differences(first, second, store)
+                found.append(Comparison(first, second, differences, (len(firsts), len(seconds))))
     return found
+
+
+def _differences(first: RunRecord, second: RunRecord, store: Store) -> dict[str, MetricDifference]:
+    if first.cell.track is Track.VARIABLE:
+        tables = [VariableTables.stored(record, store) for record in (first, second)]
+        return compare_variables(tables[0], tables[1])
+    sides = [CircuitTables.stored(record, store) for record in (first, second)]
+    return compare_circuits(sides[0], sides[1])
 
 
 def ground_of(record: RunRecord) -> tuple[object, ...]:
     """What records have to share to be compared: the evaluated examples, and the model as it was loaded."""
     task = record.cell.task
-    return (task.name, task.split, task.digest, record.cell.model)
+    return (record.cell.track, task.name, task.split, task.digest, record.cell.model)
 
 
 def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[tuple[object, str], list[RunRecord]]:

@@ -10,6 +10,7 @@ from mibench.core.errors import UsageError
 from mibench.core.specs import Ablation, Cell, MethodRef, Track
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
+from mibench.runner.variable_ground import variable_cell_with
 from mibench.runner.workbench import Examples, Workbench
 
 FROM_TRAIN = {Ablation.MEAN, Ablation.MEAN_POSITIONAL}
@@ -59,6 +60,8 @@ def method_ref(**fields: Any) -> MethodRef:
 
 def cell_with(method: MethodRef, job: Job, bench: Workbench, settings: RunSettings) -> Cell:
     """The cell of a method reference on the job's task."""
+    if job.track is Track.VARIABLE:
+        return variable_cell_with(method, job, bench, settings)
     evaluated = bench.examples(job.task, settings.split, settings.limit)
     sees = training(job, bench, settings), validation(job, bench, settings)
     return Cell(
@@ -82,7 +85,8 @@ def training(job: Job, bench: Workbench, settings: RunSettings) -> Examples | No
 
 def sees_train(job: Job, settings: RunSettings) -> bool:
     """Whether a job's numbers depend on training examples."""
-    return "train" in job.method.needs or settings.ablation in FROM_TRAIN
+    ablated = job.track is Track.CIRCUIT and settings.ablation in FROM_TRAIN
+    return "train" in job.method.needs or ablated
 
 
 def validation(job: Job, bench: Workbench, settings: RunSettings) -> Examples | None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import FORMATS
 from mibench.core.errors import MibenchError, UsageError
 from mibench.core.files import check_name, exists, is_file, is_folder
 from mibench.records.record import Cost
-from mibench.runner.cell_run import CellRun, artifact_of, unexpected
+from mibench.runner.cell_run import TRADES, unexpected
 from mibench.runner.cells import cell_of
 from mibench.runner.execute import Benches
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan
 from mibench.runner.settings import RunSettings
+from mibench.runner.work import CellRun
 
 
-def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[CircuitScores, Cost]:
+def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[Any, Cost]:
     """Run the one method of ``settings`` on its one task and model.
 
     Args:
@@ -49,10 +50,18 @@ def only_job(settings: RunSettings) -> tuple[RunSettings, Job]:
         UsageError: The settings name something that does not exist.
     """
     settings = settings.model_copy(update={"floor_draws": 0, "split": "train", "limit": settings.train_examples})
-    return settings, plan(settings)[0]
+    jobs = plan(settings)
+    variables = {job.variable: None for job in jobs}
+    if len(variables) > 1:
+        raise UsageError(
+            "discover takes one variable.",
+            why=f"{settings.task[0]} has {', '.join(map(str, variables))}.",
+            do="Add --variable.",
+        )
+    return settings, jobs[0]
 
 
-def discover(job: Job, benches: Benches, settings: RunSettings, observer: Observer) -> tuple[CircuitScores, Cost]:
+def discover(job: Job, benches: Benches, settings: RunSettings, observer: Observer) -> tuple[Any, Cost]:
     """Run a job's method; return the artifact and what it took.
 
     Raises:
@@ -62,14 +71,14 @@ def discover(job: Job, benches: Benches, settings: RunSettings, observer: Observ
     work = CellRun(cell_of(job, bench, settings), job, bench, settings, observer)
     with Meter() as meter:
         try:
-            scores = artifact_of(work, meter)
+            made = TRADES[job.track].make(work, meter)
         except MibenchError:
             raise
         except (Exception, SystemExit) as error:
             last = [frame for frame in traceback.extract_tb(error.__traceback__) if is_file(frame.filename)][-1]
             where = f"It came from {last.filename}, line {last.lineno}."
             raise unexpected(error, job.method.name, where) from error
-    return scores, meter.cost()
+    return made, meter.cost()
 
 
 def check_output(path: Path | str, *, overwrite: bool) -> None:

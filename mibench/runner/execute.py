@@ -6,19 +6,24 @@ from dataclasses import dataclass, field, replace
 
 from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
 from mibench.core.names import unknown
+from mibench.core.specs import Track
 from mibench.models.catalogue import UNREAD
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
-from mibench.runner.cell_run import CellRun, run_cell
+from mibench.runner.cell_run import run_cell
 from mibench.runner.cells import cell_of
 from mibench.runner.floors import draws_of, with_floors
 from mibench.runner.needs import Checks, unread
 from mibench.runner.observe import Observer
-from mibench.runner.plan import Job, plan_cells
+from mibench.runner.plan import Job, plan_cells, track_of
 from mibench.runner.settings import EXTRAS, RunSettings
 from mibench.runner.skipped import forget_skip, skip
+from mibench.runner.sources import find_method
+from mibench.runner.variable_controls import check_controls
+from mibench.runner.work import CellRun
 from mibench.runner.workbench import Workbench
 from mibench.tasks.load import load_task
+from mibench.tasks.variable_task import load_variable_task
 from mibench.tracks.extras import check_extras
 
 
@@ -82,7 +87,7 @@ class _Ongoing:
 
     def do(self, job: Job, settings: RunSettings) -> None:
         """Run a job, take its record from the store, or skip it."""
-        reason = self.checks.obstacle(job.task, job.model, settings.split) if self.checks else None
+        reason = self.checks.obstacle(job.task, job.model, settings.split, job.track) if self.checks else None
         if reason is not None:
             self._skip(job, settings, reason)
             return
@@ -121,13 +126,18 @@ def check_names(settings: RunSettings) -> None:
         UsageError: An unknown task or split, an extra that the level does not have, or a file where the folder of
             records is to be.
     """
-    check_extras(frozenset(settings.extras), settings.level)
+    track = track_of([find_method(ref) for ref in settings.methods])
+    variable = track is Track.VARIABLE
+    if variable:
+        check_controls(frozenset(settings.extras))
+    else:
+        check_extras(frozenset(settings.extras), settings.level)
     nearest = next(place for place in (settings.out, *settings.out.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise UsageError(f"{settings.out} cannot hold records.", why=f"{nearest} is a file.", do="Choose a folder.")
     for ref in dict.fromkeys([cell.task for cell in settings.chosen_cells] or settings.task):
         try:
-            splits = load_task(ref).splits
+            splits = (load_variable_task(ref) if variable else load_task(ref)).splits
         except DataError:  # its cells will say so
             continue
         if settings.split not in splits:
@@ -155,18 +165,22 @@ def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:
 
 
 def _lacks_extra(known: RunRecord, settings: RunSettings) -> bool:
-    return known.status == "ok" and not set(settings.extras) <= set(known.tables)
+    return known.status == "ok" and not {_table(name) for name in settings.extras} <= set(known.tables)
+
+
+def _table(extra: str) -> str:
+    return extra.replace("-", "_")
 
 
 def _keeping(known: RunRecord, work: CellRun) -> CellRun:
     """The same work, with the extra tables that the record has already."""
-    extras = [name for name in EXTRAS if name in known.tables or name in work.settings.extras]
+    extras = [name for name in EXTRAS if _table(name) in known.tables or name in work.settings.extras]
     return replace(work, settings=work.settings.model_copy(update={"extras": extras}))
 
 
 def _reused(known: RunRecord, work: CellRun, store: Store) -> RunRecord:
     """A record that was there: its floor made this run's, and a word on where it is from."""
-    if known.status == "ok":
+    if known.status == "ok" and known.cell.track is Track.CIRCUIT:
         fresh = with_floors(known, draws_of(work.job, work.bench, work.settings, store))
         known = known if fresh == known else store.write(fresh)
     made = known.volatile.provenance

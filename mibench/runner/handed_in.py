@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.files import load_scores
 from mibench.artifacts.selection import Selection
 from mibench.artifacts.series import CircuitSeries
 from mibench.artifacts.series_folder import load_series
 from mibench.core.errors import ArtifactError, DataError, MibenchError, StoreError, UsageError
 from mibench.core.files import is_folder, read_text
-from mibench.core.specs import Convention, MethodRef
+from mibench.core.specs import Convention, MethodRef, Track
 from mibench.core.yaml_text import load_yaml
 from mibench.methods.method import Method
-from mibench.methods.view import CircuitView
 from mibench.records.store import Store
-from mibench.runner.cell_run import CellRun
 from mibench.runner.cells import cell_with, method_ref
 from mibench.runner.execute import Benches, Report, check_names, run, run_or_reuse
+from mibench.runner.handed_in_featurizers import Whose, ground_of, is_featurizers, read_featurizers
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
+from mibench.runner.work import CellRun
 
 MAX_META_BYTES = 1024 * 1024
+
+Artifact = CircuitScores | Featurizers
 
 
 class ArtifactMeta(BaseModel):
@@ -65,14 +69,29 @@ def read_meta(path: Path | str) -> ArtifactMeta:
 
 
 def load_artifact(
-    path: Path, meta: ArtifactMeta, settings: RunSettings, *, binary: bool
-) -> tuple[CircuitScores, MethodRef]:
-    """Read an artifact, a file or a folder of nine circuits, and say whose it is.
+    path: Path,
+    meta: ArtifactMeta,
+    settings: RunSettings,
+    positions: Mapping[str, str | None] = MappingProxyType({}),
+    *,
+    binary: bool,
+) -> tuple[Artifact, MethodRef]:
+    """Read an artifact and say whose it is: scores, a folder of nine circuits, or featurizers.
+
+    Args:
+        path: File or folder.
+        meta: What the user says of it.
+        settings: The run.
+        positions: Positions of the task by MIB's ids, for MIB's featurizers.
+        binary: The file is one circuit.
 
     Raises:
         UsageError: No such file, or a suffix of no known format.
         ArtifactError: The file cannot be used, its one circuit is empty, or a circuit of a series is too large.
     """
+    if is_featurizers(path):
+        whose = Whose(meta.method, meta.version, meta.params, meta.seed)
+        return read_featurizers(path, whose, settings, positions)
     whole = is_folder(path)
     scores = load_series(path, level=settings.level) if whole else _one_file(path, settings, binary=binary)
     if isinstance(scores, CircuitSeries):
@@ -114,15 +133,18 @@ def _within_budgets(series: CircuitSeries, convention: Convention) -> CircuitSer
     return replace(series, notes=(*series.notes, *(f"{words}." for words in series.over_budget(phantom=True))))
 
 
-def remarks(path: Path, scores: CircuitScores) -> list[str]:
+def remarks(path: Path, scores: Artifact) -> list[str]:
     """What the reader of an artifact had to fill in or leave out, and what it does not say."""
+    if isinstance(scores, Featurizers):
+        notes = scores.meta.get("notes", ())
+        return [f"{path.name}: {text}" for text in (notes if isinstance(notes, list | tuple) else [notes])]
     of = {"edges_defaulted": f" of {scores.n_scored}"}
     counters = [(kind, count) for kind, count in scores.counters.items() if count]
     counted = [f"{kind.replace('_', ' ')}: {count}{of.get(kind, '')}" for kind, count in counters]
     return [f"{path.name}: {text}" for text in [*counted, *scores.notes]]
 
 
-def score_files(files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunSettings, observer: Observer) -> Report:
+def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettings, observer: Observer) -> Report:
     """Score artifacts on every task and model of ``settings``, after the floor and what they are compared with.
 
     Raises:
@@ -147,7 +169,7 @@ def score_files(files: Sequence[tuple[CircuitScores, MethodRef]], settings: RunS
 
 
 def _prepare_all(
-    files: Sequence[tuple[CircuitScores, MethodRef]],
+    files: Sequence[tuple[Artifact, MethodRef]],
     settings: RunSettings,
     observer: Observer,
     benches: Benches,
@@ -158,7 +180,8 @@ def _prepare_all(
         for scores, reference in files:
             # Files of equal scores are still files of their own.
             ref = f"{reference.artifact_digest} {reference.name} {reference.params} {reference.seed}"
-            job = Job(task, model, _handed_in(reference), reference.params, reference.seed, ref)
+            method, variable = _handed_in(reference, scores), getattr(scores, "variable", None)
+            job = Job(task, model, method, reference.params, reference.seed, ref, variable=variable)
             try:
                 works.append(_prepare(job, benches, settings, observer, (scores, reference)))
             except (UsageError, StoreError):
@@ -173,19 +196,25 @@ def _prepare(
     benches: Benches,
     settings: RunSettings,
     observer: Observer,
-    file: tuple[CircuitScores, MethodRef],
+    file: tuple[Artifact, MethodRef],
 ) -> CellRun:
     bench = benches.get(job.model)
     scores, reference = file
-    scores.check_model(bench.model.graph, bench.model.anatomy.d_model)
+    anatomy = bench.model.anatomy
+    if isinstance(scores, Featurizers):
+        settings = ground_of(scores, settings)
+        scores.check_model(anatomy.d_model, anatomy.head_dim, anatomy.n_layers, anatomy.n_heads)
+    else:
+        scores.check_model(bench.model.graph, anatomy.d_model)
     cell = cell_with(reference, job, bench, settings)
     return CellRun(cell, job, bench, settings, observer, handed_in=scores)
 
 
-def _handed_in(reference: MethodRef) -> Method:
+def _handed_in(reference: MethodRef, scores: Artifact) -> Method:
     """A method that stands for an artifact: it sees no data."""
 
-    def absent(view: CircuitView) -> CircuitScores:  # noqa: ARG001
+    def absent(view: object) -> Artifact:  # noqa: ARG001
         raise AssertionError
 
-    return Method(absent, name=reference.name, needs=())
+    track = Track.VARIABLE if isinstance(scores, Featurizers) else Track.CIRCUIT
+    return Method(absent, name=reference.name, track=track.value, needs=())

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from mibench.core.errors import DataError, MibenchError, ModelError
 from mibench.core.files import is_folder
-from mibench.core.specs import Convention
+from mibench.core.specs import Convention, Track
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, UNREAD, ModelSpec
 from mibench.models.convert import read_manifest
 from mibench.models.hub import hub_error
 from mibench.runner.settings import RunSettings
 from mibench.tasks.load import load_task
+from mibench.tasks.variable_task import load_variable_task
 
 HUB_SECONDS = 10.0
 """How long the hub may take to answer."""
@@ -55,18 +56,18 @@ class Checks:
 
     def __init__(self) -> None:
         self._models: dict[str, tuple[str, MibenchError | None]] = {}
-        self._data: dict[tuple[str, str], DataError | None] = {}
+        self._data: dict[tuple[str, str, Track], DataError | None] = {}
 
-    def obstacle(self, task: str, model: str, split: str) -> MibenchError | None:
+    def obstacle(self, task: str, model: str, split: str, track: Track = Track.CIRCUIT) -> MibenchError | None:
         """Why a task on a model cannot run here, the model first: no reader for it, or what cannot be had.
 
         Raises:
             UsageError: The task is unknown.
         """
         # Without a hub, asking for data takes long; where there is no model, there is no need to.
-        return self._model(model)[1] or self._data_of(task, split)
+        return self._model(model)[1] or self._data_of(task, split, track)
 
-    def needs(self, task: str, model: str, settings: RunSettings) -> Needs:
+    def needs(self, task: str, model: str, settings: RunSettings, track: Track = Track.CIRCUIT) -> Needs:
         """What a task on a model needs under ``settings``.
 
         Raises:
@@ -84,7 +85,7 @@ class Checks:
             examples=_first(settings.limit),
             train=_first(settings.train_examples),
             batch_size=settings.batch_size,
-            skip=self.obstacle(task, model, settings.split),
+            skip=self.obstacle(task, model, settings.split, track),
         )
 
     def _model(self, ref: str) -> tuple[str, MibenchError | None]:
@@ -92,10 +93,11 @@ class Checks:
             self._models[ref] = model_source(ref)
         return self._models[ref]
 
-    def _data_of(self, task: str, split: str) -> DataError | None:
-        if (task, split) not in self._data:
-            self._data[task, split] = _data_obstacle(task, split)
-        return self._data[task, split]
+    def _data_of(self, task: str, split: str, track: Track) -> DataError | None:
+        key = (task, split, track)
+        if key not in self._data:
+            self._data[key] = _data_obstacle(*key)
+        return self._data[key]
 
 
 def _first(limit: int | None) -> str:
@@ -162,10 +164,13 @@ def _hub_obstacle(hub_id: str, revision: str | None, *, gated: bool) -> ModelErr
     return None
 
 
-def _data_obstacle(task: str, split: str) -> DataError | None:
+def _data_obstacle(task: str, split: str, track: Track) -> DataError | None:
     """Why the examples of a task cannot be had; a data set, unlike a model, is fetched to find out."""
     try:
-        load_task(task).pairs(split, 1)
+        if track is Track.VARIABLE:
+            load_variable_task(task).rows(split, 1)
+        else:
+            load_task(task).pairs(split, 1)
     except DataError as error:
         return error
     return None

@@ -8,10 +8,11 @@ from typing import Any
 
 from mibench.core.errors import UsageError
 from mibench.core.names import did_you_mean
-from mibench.core.specs import Convention
+from mibench.core.specs import Convention, Track
 from mibench.methods.method import Method
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
+from mibench.tasks.variable_task import load_variable_task
 
 FLOOR = "random"
 """The method whose draws measure the floor."""
@@ -29,6 +30,7 @@ class Job:
         seed: None: the method draws nothing.
         ref: What the user wrote for the method.
         floor: The job is there to measure the floor.
+        variable: The causal variable, in the variable track.
     """
 
     task: str
@@ -38,12 +40,19 @@ class Job:
     seed: int | None
     ref: str = ""
     floor: bool = False
+    variable: str | None = None
+
+    @property
+    def track(self) -> Track:
+        """What kind of artifact the method hands in."""
+        return Track(self.method.track)
 
     @property
     def label(self) -> str:
         """A short name for people."""
         seed = "" if self.seed is None else f" seed {self.seed}"
-        return f"{self.method.name}{seed} · {self.task} · {self.model}"
+        variable = "" if self.variable is None else f" / {self.variable}"
+        return f"{self.method.name}{seed} · {self.task}{variable} · {self.model}"
 
 
 def plan_cells(settings: RunSettings) -> list[tuple[Job, RunSettings]]:
@@ -75,7 +84,8 @@ def plan(settings: RunSettings) -> list[Job]:
     """
     _check_convention(settings.convention)
     methods = [find_method(ref) for ref in settings.methods]
-    for method in methods:
+    track = track_of(methods)
+    for method in methods if track is Track.CIRCUIT else ():
         _check_level(method, settings)
     given = _by_method(settings.set, methods)
     kinds = [
@@ -83,15 +93,48 @@ def plan(settings: RunSettings) -> list[Job]:
         for ref, method, values in zip(settings.methods, methods, given, strict=True)
         for seed in _seeds(method, settings.seeds)
     ]
-    kinds = [*_floor(settings), *kinds]
+    kinds = [*(_floor(settings) if track is Track.CIRCUIT else ()), *kinds]
+    grounds = [
+        (model, task, variable)
+        for model in settings.model
+        for task in settings.task
+        for variable in (_variables(task, settings) if track is Track.VARIABLE else (None,))
+    ]
     jobs: dict[tuple[Any, ...], Job] = {}
-    for model in settings.model:
-        for task in settings.task:
-            for ref, method, params, seed in kinds:
-                # A user's method may have the name of another one.
-                key = (model, task, method.name, method.code_digest, repr(sorted(params.items())), seed)
-                jobs.setdefault(key, Job(task, model, method, params, seed, ref, floor=ref == FLOOR))
+    for model, task, variable in grounds:
+        for ref, method, params, seed in kinds:
+            # A user's method may have the name of another one.
+            key = (model, task, variable, method.name, method.code_digest, repr(sorted(params.items())), seed)
+            jobs.setdefault(key, Job(task, model, method, params, seed, ref, floor=ref == FLOOR, variable=variable))
     return [replace(job, floor=job.floor and FLOOR not in settings.methods) for job in jobs.values()]
+
+
+def track_of(methods: Sequence[Method]) -> Track:
+    """The one track of methods; circuit where there are none.
+
+    Raises:
+        UsageError: They hand in artifacts of several tracks.
+    """
+    tracks = {method.track: method.name for method in methods}
+    if len(tracks) > 1:
+        raise UsageError(
+            "These methods cannot be run together.",
+            why="; ".join(f"{name} is of the {track} track" for track, name in tracks.items()) + ".",
+            do="Run the methods of each track by themselves.",
+        )
+    return Track(next(iter(tracks), Track.CIRCUIT))
+
+
+def _variables(task: str, settings: RunSettings) -> tuple[str, ...]:
+    """The variables that a task is asked for: those of the settings that it has, all where none is given.
+
+    Raises:
+        UsageError: The task has no causal model, or not this variable.
+    """
+    known = load_variable_task(task)
+    for variable in settings.variable:
+        known.parts_of(variable)
+    return tuple(settings.variable) or known.variables
 
 
 def _floor(settings: RunSettings) -> list[tuple[str, Method, dict[str, Any], int | None]]:

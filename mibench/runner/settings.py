@@ -12,15 +12,18 @@ from mibench.core.errors import DataError, UsageError
 from mibench.core.files import check_name, existing_file, is_file, read_text
 from mibench.core.names import did_you_mean
 from mibench.core.shipped import shipped_places
+from mibench.core.sites import Component
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.core.yaml_text import load_yaml
 
 MAX_RUN_FILE_BYTES = 1024 * 1024
 
-Extra = Literal["completeness", "minimality"]
+Extra = Literal["completeness", "minimality", "control-weights", "control-labels"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
-"""What can be measured besides the curves; each gives a table of its name."""
+"""What can be measured besides; each gives a table of its name, with underscores."""
 Count = Annotated[int, Field(strict=True, ge=1)]
+Layer = Annotated[int, Field(ge=0, le=9999)]
+Head = Annotated[str, Field(pattern=r"^\d{1,4}\.\d{1,4}$")]
 
 
 class _Keys(BaseModel):
@@ -41,6 +44,11 @@ class _InnerKeys(_Keys):
         if len(named) < len(value):
             raise ValueError("a key stands twice, once with a hyphen")
         return named
+
+
+def listed(value: object) -> object:
+    """A list of one value, where it is no list."""
+    return [value] if isinstance(value, str | int | float) else value
 
 
 class MethodKeys(_InnerKeys):
@@ -70,8 +78,18 @@ class CellKeys(_InnerKeys):
     batch_tokens: Count | None = None
     padded: bool | None = None
     floor_draws: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    variable: list[str] | None = None
+    component: Component | None = None
+    position: list[str] | None = None
+    layer: list[Layer] | None = None
+    heads: list[Head] | None = None
     by_method: dict[str, MethodKeys] = {}
     """What single methods do otherwise, by the name that the run gives them."""
+
+    @field_validator("variable", "position", "layer", "heads", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return listed(value)
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -95,7 +113,17 @@ class RunSettings(_Keys):
     set: dict[str, Any] = {}
     """Parameters by name, for the methods that have them; method.name for one method."""
     level: Level = Level.EDGE
-    """What is scored."""
+    """What is scored, of circuits."""
+    variable: list[str] = []
+    """Causal variables, joined by + where they are interchanged together; none: all of the task, one by one."""
+    component: Component = Component.RESIDUAL_POST
+    """What is replaced at the sites of a causal variable."""
+    position: list[str] = []
+    """Position selectors of the task; none: all that do not read the gold answer."""
+    layer: list[Layer] = []
+    """Layers of the sites; none: all."""
+    heads: list[Head] = []
+    """Heads such as 7.3 that are intervened on one by one and together; none: those that the task knows of."""
     split: Literal["validation", "test", "train"] = "validation"
     """Split that is evaluated."""
     limit: int | None = Field(None, strict=True, ge=1)
@@ -123,7 +151,7 @@ class RunSettings(_Keys):
     floor_draws: int = Field(5, strict=True, ge=0, le=100)
     """Random rankings that measure the floor; 0: the floor is that of a dead circuit."""
     extras: list[Extra] = []
-    """Tables measured besides the curves; a record without one of them counts as missing."""
+    """Tables measured besides; a record without one of them counts as missing."""
     only: Literal["missing", "failed", "all"] = "missing"
     """Run cells without a good record, those that failed, or all."""
     out: Path = Path("mibench-records")
@@ -131,10 +159,12 @@ class RunSettings(_Keys):
     executor: Literal["serial"] = "serial"
     """What runs the cells."""
 
-    @field_validator("task", "model", "method", "against", "extras", mode="before")
+    @field_validator(
+        "task", "model", "method", "against", "extras", "variable", "position", "layer", "heads", mode="before"
+    )
     @classmethod
     def _listed(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+        return listed(value)
 
     @property
     def methods(self) -> list[str]:

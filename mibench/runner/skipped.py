@@ -7,11 +7,13 @@ from mibench.core.specs import Cell, ModelRef, TaskRef, Track
 from mibench.models.catalogue import CATALOGUE
 from mibench.records.record import Problem, RunRecord, Volatile
 from mibench.records.store import Store
-from mibench.runner.cell_run import provenance_of
 from mibench.runner.cells import method_of, sees_train
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
+from mibench.runner.variable_ground import variable_ref
+from mibench.runner.work import provenance_of
 from mibench.tasks.load import load_task
+from mibench.tasks.variable_task import load_variable_task
 
 UNKNOWN = "unknown"
 """In place of the digest of what could not be had."""
@@ -40,10 +42,12 @@ def forget_skip(job: Job, settings: RunSettings, store: Store) -> None:
 
 def _cell(job: Job, settings: RunSettings) -> Cell:
     """The cell as far as it can be told without its model and data."""
-    task, spec = load_task(job.task), CATALOGUE.get(job.model)
+    spec = CATALOGUE.get(job.model)
+    circuit = job.track is Track.CIRCUIT
+    task = load_task(job.task) if circuit else load_variable_task(job.task)
     train = settings.train_examples if sees_train(job, settings) else None
     return Cell(
-        track=Track.CIRCUIT,
+        track=job.track,
         task=TaskRef(
             name=task.name,
             version=task.version,
@@ -59,7 +63,8 @@ def _cell(job: Job, settings: RunSettings) -> Cell:
             attention=settings.attention or (spec.attention if spec else "sdpa"),
         ),
         method=method_of(job),
-        level=settings.level,
-        ablation=settings.ablation,
+        level=settings.level if circuit else None,
+        ablation=settings.ablation if circuit else None,
         convention=settings.convention,
+        variable=None if circuit else variable_ref(job, job.model, settings, load_variable_task(job.task)),
     )

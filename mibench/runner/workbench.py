@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
+from mibench.core.errors import UsageError
 from mibench.core.specs import Bos, ModelRef, TaskRef
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
 from mibench.tasks.encode import EncodedPair, bos_policy, encode, encoded_digest
+from mibench.tasks.interchange import EncodedInterchange
 from mibench.tasks.load import load_task
 from mibench.tasks.task import Task
+from mibench.tasks.variable_task import VariableTask, load_variable_task
+from mibench.tracks.interchange_rows import SolvedRows
+from mibench.tracks.linear_target import LinearFit
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,29 @@ class Examples:
     bos: Bos
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of one split, labelled for a causal variable.
+
+    Attributes:
+        rows: In order, set by set; those that the model does not solve included.
+        left_out: Number of rows left out by set and reason.
+        digest: Digest of the rows.
+    """
+
+    rows: tuple[EncodedInterchange, ...]
+    left_out: Mapping[tuple[str, str], int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A causal variable, and the positions that its rows must have."""
+
+    variable: str
+    positions: tuple[str, ...]
+
+
 class Workbench:
     """A checked model and the examples encoded for it.
 
@@ -39,6 +68,8 @@ class Workbench:
         hf: The loaded model.
         model: The same, ready for interventions.
         spoiled: A method changed it, so it is not to be used again.
+        solved: Labelled rows that the model solves, as they were found.
+        fits: Linear targets, likewise.
 
     Args:
         hf: A loaded model; it is checked by running it through the engine.
@@ -54,6 +85,10 @@ class Workbench:
         self.spoiled = False
         self._tasks: dict[str, Task] = {}
         self._examples: dict[tuple[str, str, int | None], Examples] = {}
+        self._variable_tasks: dict[str, VariableTask] = {}
+        self._labelled: dict[tuple[str, str, int | None, Asked], Labelled] = {}
+        self.solved: dict[tuple[object, ...], SolvedRows] = {}
+        self.fits: dict[tuple[object, ...], LinearFit] = {}
 
     @classmethod
     def load(cls, ref: str, *, dtype: str, device: str, attention: str | None) -> Workbench:
@@ -102,6 +137,34 @@ class Workbench:
             encoded = encode(pairs, self.hf.tokenizer, self.hf.vocab_size, max_length=self._longest)
             self._examples[key] = Examples(split, tuple(encoded), encoded_digest(encoded), bos_policy(pairs))
         return self._examples[key]
+
+    def variable_task(self, ref: str) -> VariableTask:
+        """The task ``ref`` with its causal model, loaded once."""
+        if ref not in self._variable_tasks:
+            self._variable_tasks[ref] = load_variable_task(ref)
+        return self._variable_tasks[ref]
+
+    def labelled(self, ref: str, split: str, limit: int | None, asked: Asked) -> Labelled:
+        """Rows of a split labelled for a variable, encoded once.
+
+        Raises:
+            UsageError: Unknown task, split or variable, or a model without a tokenizer.
+            DataError: The rows cannot be used with this model, or do not tell the variable from others.
+        """
+        key = (ref, split, limit, asked)
+        if key not in self._labelled:
+            task = self.variable_task(ref)
+            if self.hf.tokenizer is None:
+                raise UsageError(
+                    f"{ref} is text, and {self.hf.name} has no tokenizer.",
+                    why="Its prompts have to be turned into token ids.",
+                    do="Use a model with a tokenizer.",
+                )
+            found = task.encoded(
+                split, limit, asked.variable, self.hf.tokenizer, self.hf.vocab_size, positions=asked.positions
+            )
+            self._labelled[key] = Labelled(found.rows, found.left_out, found.digest)
+        return self._labelled[key]
 
     def task_ref(self, ref: str, evaluated: Examples, train: Examples | None, validation: Examples | None) -> TaskRef:
         """The task, as cells name it; ``train`` and ``validation``: what the numbers depend on besides."""

@@ -23,6 +23,13 @@ class TextEncoder(Protocol):
         """Return the ids of ``text`` without special tokens."""
 
 
+class OffsetEncoder(TextEncoder, Protocol):
+    """What tasks need of a tokenizer to find a word's tokens."""
+
+    def offsets(self, text: str) -> Sequence[tuple[int, int]]:
+        """Return the first and the after-last character of each token of :meth:`encode`."""
+
+
 @dataclass(frozen=True)
 class EncodedPair:
     """A pair as token ids; clean and counterfactual are equally long.

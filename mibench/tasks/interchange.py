@@ -61,7 +61,7 @@ class EncodedInterchange:
         accepted: Answers that are right after the interchange, as token ids; the first is the label for training.
         base_accepted: Answers that are right for the base prompt by itself.
         source_accepted: Answers that are right for the source prompt by itself; none: it is not asked.
-        cause: The causal model says that the interchange changes the answer; False: it must stay (isolate).
+        cause: The interchange is to change the answer, as it is written; False: it must stay (isolate).
         expected: The causal model's output after the interchange, for a checker of text.
         target: For tasks with a linear target.
         base_expected: Output of the causal model for the base prompt by itself.

@@ -58,8 +58,9 @@ def scores(name: str, level: Level, **options) -> CircuitScores:
     return found.function(view(level, **options), **found.parameters(QUICK.get(name, {})))
 
 
-CASES = [(name, Level(level)) for name in METHODS.names() for level in METHODS.get(name).metadata["levels"]]
-every_method = pytest.mark.parametrize("name", METHODS.names())
+NAMES = [name for name in METHODS.names() if METHODS.get(name).metadata["track"] == "circuit"]
+CASES = [(name, Level(level)) for name in NAMES for level in METHODS.get(name).metadata["levels"]]
+every_method = pytest.mark.parametrize("name", NAMES)
 every_case = pytest.mark.parametrize(("name", "level"), CASES)
 
 

@@ -10,7 +10,7 @@ from mibench.artifacts.circuit import refuse
 
 MAX_INSTRUCTIONS = 2**25
 MAX_TUPLES = 500
-_RESAVE = "Save it again with torch.save: a dict of plain tensors, lists of names and cfg."
+_RESAVE = "Save it again with torch.save: plain tensors, numbers and names in dicts and lists."
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Bool")
 _ALLOWED = {"torch._utils _rebuild_tensor_v2", "collections OrderedDict"} | {
     f"torch {kind}Storage" for kind in _STORAGES
@@ -20,10 +20,15 @@ _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 _FOREIGN = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "BUILD", "PERSID"}
 
 
-def check_container(path: Path) -> None:
+def check_container(path: Path, *, state_dicts: bool = False) -> None:
     """Check that ``path`` is a plain torch zip whose instructions only make tensors, lists, dicts and names.
 
     The instructions are read, never followed.
+
+    Args:
+        path: The file.
+        state_dicts: Allow BUILD, by which torch notes versions in a module's ``state_dict``. Of what is allowed, it
+            reaches dicts and tensors only, and memory that is mapped from the file cannot grow.
 
     Raises:
         ArtifactError: It is another format, is compressed, or names something else to call.
@@ -34,13 +39,13 @@ def check_container(path: Path) -> None:
             instructions = archive.read(_instructions_name(archive))
     except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError) as error:
         raise refuse(f"It is not a whole torch file: {error!s:.200}", _RESAVE) from error
-    _check_instructions(instructions)
+    _check_instructions(instructions, _FOREIGN - {"BUILD"} if state_dicts else _FOREIGN)
 
 
 def _check_sizes(archive: zipfile.ZipFile, file_size: int) -> None:
     entries = archive.infolist()
     if len(entries) > 64:
-        raise refuse(f"It has {len(entries)} parts; scores have a dozen.", _RESAVE)
+        raise refuse(f"It has {len(entries)} parts; the limit is 64.", _RESAVE)
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise refuse("It is compressed, which torch.save never does.", _RESAVE)
     declared = sum(entry.file_size for entry in entries)
@@ -55,17 +60,17 @@ def _instructions_name(archive: zipfile.ZipFile) -> str:
     return names[0]
 
 
-def _check_instructions(instructions: bytes) -> None:
+def _check_instructions(instructions: bytes, foreign: set[str]) -> None:
     tuples = 0
     try:
         for code, argument, _ in pickletools.genops(instructions):
             if code.name == "GLOBAL" and argument not in _ALLOWED:
                 raise refuse(f"It asks to load '{argument!s:.80}', which is not plain data.", _RESAVE)
-            if code.name in _FOREIGN:
+            if code.name in foreign:
                 raise refuse(f"It uses the instruction {code.name}, which plain data does not need.", _RESAVE)
             tuples += code.name in _TUPLES
     except (ValueError, UnicodeError) as error:
         raise refuse(f"Its instructions are damaged: {error!s:.200}", _RESAVE) from error
     # A tensor takes about four; hashing a tower of nested ones would overflow the stack.
     if tuples > MAX_TUPLES:
-        raise refuse(f"It makes {tuples} tuples; scores need about thirty.", _RESAVE)
+        raise refuse(f"It makes {tuples} tuples; the limit is {MAX_TUPLES}.", _RESAVE)

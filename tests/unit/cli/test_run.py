@@ -20,7 +20,8 @@ SOME = {
     "ablation": "zero", "device": "cuda", "dtype": "float64", "attention": "eager", "batch_size": 7,
     "floor_draws": 1, "only": "all", "out": "there", "executor": "serial",
     "cells": [{"task": "a", "model": "m", "limit": 9}, {"task": "b", "model": "m"}], "extras": ["minimality"],
-    "padded": True, "batch_tokens": 99,
+    "padded": True, "batch_tokens": 99, "variable": ["u", "v+w"], "component": "head", "position": ["last"],
+    "layer": [3, 4], "heads": ["7.3"],
 }  # fmt: skip
 
 

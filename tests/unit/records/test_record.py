@@ -138,7 +138,7 @@ def test_stable_bytes_do_not_see_what_is_volatile_and_see_all_else(record: RunRe
 
 def test_bytes_are_sorted_indented_and_end_with_a_newline(make_record: MakeRecord) -> None:
     text = record_bytes(make_record()).decode()
-    assert text.startswith('{\n  "artifact": null,\n  "cell": {\n    "ablation"')
+    assert text.startswith('{\n  "artifact": null,\n  "board": null,\n  "cell": {\n    "ablation"')
     assert text.endswith("\n}\n")
 
 

@@ -7,7 +7,7 @@ import pytest
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.specs import Ablation
 from mibench.records.store import Store
-from mibench.runner.cell_run import CellRun
+from mibench.runner.work import CellRun
 from mibench.runner.cells import cell_of
 from mibench.runner.discover import discover_one
 from mibench.runner.execute import Benches, check_names, run
@@ -115,7 +115,7 @@ def test_a_handed_in_artifact_is_scored_and_not_made(settings, monkeypatch):
     scores, _ = discover_one(chosen, 0, Quiet())
     bench = Benches(chosen).get(chosen.model[0])
     (job,) = plan(chosen)
-    monkeypatch.setattr("mibench.runner.cell_run._run_method", None)
+    monkeypatch.setattr("mibench.runner.circuit_cell._run_method", None)
     work = CellRun(cell_of(job, bench, chosen), job, bench, chosen, Quiet(), handed_in=replace(scores, method="theirs"))
     from mibench.runner.cell_run import run_cell
 
@@ -123,17 +123,18 @@ def test_a_handed_in_artifact_is_scored_and_not_made(settings, monkeypatch):
 
 
 def test_values_that_are_no_numbers_fail_their_cell_only(settings, monkeypatch):
-    import mibench.runner.cell_run as module
+    import mibench.runner.circuit_cell as module
 
-    score = module._score
+    score, scored = module.score_circuit, []
 
-    def broken(work, scores, meter):
-        tables = score(work, scores, meter)
-        if work.job.method.name == "eap":
+    def broken(*given, **options):
+        tables = score(*given, **options)
+        if not scored:
             tables.table.loc[0, "value"] = float("nan")
+        scored.append(tables)
         return tables
 
-    monkeypatch.setattr(module, "_score", broken)
+    monkeypatch.setattr(module, "score_circuit", broken)
     report = run(settings(method=["eap", "random"]), Quiet())
     assert report.failed
     assert [record.status for _, record in report.jobs] == ["failed", "ok"]
@@ -259,9 +260,10 @@ def test_an_extra_that_a_level_has_not_is_refused_before_anything_runs(settings)
 def test_the_extras_of_settings_are_those_of_the_track():
     from mibench.cli.options import EXTRAS as FLAGS
     from mibench.runner.settings import EXTRAS
+    from mibench.runner.variable_controls import CONTROLS
     from mibench.tracks.extras import EXTRAS as MEASURED
 
-    assert set(EXTRAS) == set(MEASURED) == set(FLAGS)
+    assert set(EXTRAS) == {*MEASURED, *CONTROLS} == set(FLAGS)
 
 
 def test_a_failure_does_not_take_the_place_of_a_good_record(settings, monkeypatch):
@@ -271,7 +273,7 @@ def test_a_failure_does_not_take_the_place_of_a_good_record(settings, monkeypatc
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("mibench.runner.cell_run._run_method", broken)
+        patched.setattr("mibench.runner.circuit_cell._run_method", broken)
         report = run(settings(only="all"), Quiet())
     ((_, failed),) = report.jobs
     assert report.failed

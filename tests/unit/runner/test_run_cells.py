@@ -165,7 +165,7 @@ def test_a_cell_that_runs_later_takes_the_place_of_what_was_skipped(of_cells, tm
     settings = of_cells({"task": str(task), "model": GPT2}, cell())
     reason = DataError("It cannot be had.", why="No network.", do="Connect.")
     with monkeypatch.context() as patched:
-        patched.setattr(needs, "_data_obstacle", lambda ref, split: reason if ref == str(task) else None)
+        patched.setattr(needs, "_data_obstacle", lambda ref, split, track: reason if ref == str(task) else None)
         assert [record.status for _, record in run(settings, Quiet()).jobs] == ["skipped", "ok"]
     assert len(Store(settings.out).query()) == 2
     failed = settings.model_copy(update={"only": "failed"})

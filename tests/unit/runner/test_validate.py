@@ -103,7 +103,7 @@ def test_a_deciding_row_that_fails_does_not_pass(hub, monkeypatch):
     def broken(work, meter):
         raise MemoryError
 
-    monkeypatch.setattr("mibench.runner.cell_run._run_method", broken)
+    monkeypatch.setattr("mibench.runner.circuit_cell._run_method", broken)
     (found,) = measured(hub, of({}))
     assert "MemoryError" in found.problem.what
     assert found.passes(1e9) is False

@@ -1,0 +1,1 @@
+"""The kinds of operations that featurizers are made of, one module each."""

@@ -1,0 +1,54 @@
+"""Which numbers of a record are shown first, by track."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mibench.core.specs import Track
+from mibench.records.record import RunRecord
+from mibench.records.store import Store
+
+COLUMNS: dict[Track, dict[str, str]] = {
+    Track.CIRCUIT: {"distance_absolute": "distance (low)", "cmd": "CMD (low)", "cpr": "CPR (high)"},
+    Track.VARIABLE: {
+        "normalised_iia": "normalised IIA (high)",
+        "normalised_average": "over layers (high)",
+        "iia_average": "MIB average (high)",
+        "iia_highest": "MIB highest (high)",
+    },
+}
+"""Metrics of the table, with their titles and which way is better."""
+
+MEASURED: dict[Track, dict[str, str]] = {
+    Track.CIRCUIT: {
+        "incompleteness_absolute": "incompleteness (low)",
+        "idle_share_1pct": "idle at 1 % (low)",
+        "idle_share_5pct": "idle at 5 % (low)",
+    },
+    Track.VARIABLE: {
+        "isolate": "isolate (high)",
+        "explained_variance": "explained variance (high)",
+        "mse_average": "MSE (low)",
+        "selectivity": "selectivity (high)",
+    },
+}
+"""Metrics that are shown where they were measured."""
+
+COMPARED: dict[Track, tuple[str, ...]] = {
+    Track.CIRCUIT: ("distance_absolute", "cmd", "cpr", "area_bounded_signed"),
+    Track.VARIABLE: ("normalised_iia", "normalised_average", "iia_average", "isolate", "explained_variance"),
+}
+"""Metrics that a comparison shows first."""
+
+
+def chosen_site(record: RunRecord, store: Store) -> str:
+    """The site that was chosen for a record of the variable track; empty in the others."""
+    if record.cell.track is not Track.VARIABLE or "selection" not in record.tables:
+        return ""
+    table = store.table(record, "selection")
+    return str(table.loc[table["chosen"], "group"].iloc[0])
+
+
+def tracks_of(records: Sequence[RunRecord]) -> list[Track]:
+    """The tracks of records, in order."""
+    return list(dict.fromkeys(record.cell.track for record in records))

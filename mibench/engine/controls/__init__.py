@@ -1,0 +1,1 @@
+"""Controls of expressivity: what a method reaches where there is nothing to be found."""

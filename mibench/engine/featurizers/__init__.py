@@ -1,0 +1,1 @@
+"""Featurizers in torch: interchange interventions on features, differentiable in activations and parameters."""

@@ -1,0 +1,1 @@
+"""Interchange interventions: activations of a source prompt put into the run on a base prompt."""

@@ -1,0 +1,1 @@
+"""Subspaces in closed form: samples of activations at sites, directions, and transport between effects."""

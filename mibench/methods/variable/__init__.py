@@ -1,0 +1,1 @@
+"""Methods that hand in featurizers, one file each."""

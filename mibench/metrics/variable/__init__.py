@@ -1,0 +1,1 @@
+"""Metrics of the causal-variable track: interchange intervention accuracy, from per-example tables."""

@@ -1,0 +1,1 @@
+"""Attributes of cities (RAVEL): one entity, three facts, and which one is asked."""
