@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mibench.core.specs import Track
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
@@ -42,13 +40,11 @@ COMPARED: dict[Track, tuple[str, ...]] = {
 
 
 def chosen_site(record: RunRecord, store: Store) -> str:
-    """The site that was chosen for a record of the variable track; empty in the others."""
-    if record.cell.track is not Track.VARIABLE or "selection" not in record.tables:
+    """The site that was chosen for a record of the variable track, its component left out; empty in the others."""
+    if record.cell.variable is None or "selection" not in record.tables:
         return ""
     table = store.table(record, "selection")
-    return str(table.loc[table["chosen"], "group"].iloc[0])
-
-
-def tracks_of(records: Sequence[RunRecord]) -> list[Track]:
-    """The tracks of records, in order."""
-    return list(dict.fromkeys(record.cell.track for record in records))
+    name = str(table.loc[table["chosen"], "group"].iloc[0])
+    parts = name.split(" + ")
+    prefix = f"{record.cell.variable.component}."
+    return name.removeprefix(prefix) if len(parts) == 1 else f"{len(parts)} {record.cell.variable.component}s together"

@@ -119,15 +119,18 @@ def _for(job: Job, settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"extras": []}) if job.floor else settings
 
 
-def check_names(settings: RunSettings) -> None:
+def check_names(settings: RunSettings, track: Track | None = None) -> None:
     """Check what can be checked before anything is computed: tasks, splits, extras, and where records go.
+
+    Args:
+        settings: The run.
+        track: What is scored; None: what the methods hand in.
 
     Raises:
         UsageError: An unknown task or split, an extra that the level does not have, or a file where the folder of
             records is to be.
     """
-    track = track_of([find_method(ref) for ref in settings.methods])
-    variable = track is Track.VARIABLE
+    variable = (track or track_of([find_method(ref) for ref in settings.methods])) is Track.VARIABLE
     if variable:
         check_controls(frozenset(settings.extras))
     else:

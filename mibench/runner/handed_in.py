@@ -25,7 +25,7 @@ from mibench.methods.method import Method
 from mibench.records.store import Store
 from mibench.runner.cells import cell_with, method_ref
 from mibench.runner.execute import Benches, Report, check_names, run, run_or_reuse
-from mibench.runner.handed_in_featurizers import Whose, ground_of, is_featurizers, read_featurizers
+from mibench.runner.handed_in_featurizers import Whose, check_for, ground_of, is_featurizers, read_featurizers
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
@@ -151,11 +151,14 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
         UsageError: The settings name something that does not exist.
         StoreError: Records cannot be read or written.
     """
-    check_names(settings)
+    track = _track_of([artifact for artifact, _ in files])
+    for artifact, _ in files[:1]:
+        settings = ground_of(artifact, settings) if isinstance(artifact, Featurizers) else settings
+    check_names(settings, track)
     benches, store, report = Benches(settings), Store(settings.out), Report()
     for model in settings.model:
         works, problems = _prepare_all(files, settings, observer, benches, model)
-        if works:
+        if works and (settings.methods or track is Track.CIRCUIT):
             # What does not fit the model shows before anything is computed on it.
             done = run(settings.model_copy(update={"model": [model]}), observer, benches)
             report.jobs += done.jobs
@@ -166,6 +169,22 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
             observer.job(work.job.label, number, len(works))
             run_or_reuse(work, store, report)
     return report
+
+
+def _track_of(artifacts: Sequence[Artifact]) -> Track:
+    """The one track of artifacts.
+
+    Raises:
+        UsageError: Some are circuits and some featurizers.
+    """
+    variable = {isinstance(one, Featurizers) for one in artifacts}
+    if len(variable) > 1:
+        raise UsageError(
+            "These artifacts cannot be scored together.",
+            why="Some are scores of circuits, and some featurizers of causal variables.",
+            do="Score those of each track by themselves.",
+        )
+    return Track.VARIABLE if True in variable else Track.CIRCUIT
 
 
 def _prepare_all(
@@ -202,6 +221,7 @@ def _prepare(
     scores, reference = file
     anatomy = bench.model.anatomy
     if isinstance(scores, Featurizers):
+        check_for(scores, bench.hf.name, bench.variable_task(job.task).name)
         settings = ground_of(scores, settings)
         scores.check_model(anatomy.d_model, anatomy.head_dim, anatomy.n_layers, anatomy.n_heads)
     else:

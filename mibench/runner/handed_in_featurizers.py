@@ -84,23 +84,32 @@ def stated_model(settings: RunSettings) -> str:
     return settings.model[0]
 
 
+def check_for(found: Featurizers, model: str, task: str) -> None:
+    """Check that featurizers say that they are for a model and a task.
+
+    Raises:
+        ArtifactError: They are for others.
+    """
+    for what, own, asked in (("model", found.model, model), ("task", found.task, task)):
+        if own != asked:
+            raise ArtifactError(
+                f"The featurizers are not for {asked}.",
+                why=f"They say that they are for {own}.",
+                do=f"Use the {what} {own}, or make them again.",
+            )
+
+
 def ground_of(found: Featurizers, settings: RunSettings) -> RunSettings:
     """The settings of the cell that an artifact is scored in: its positions and component, where nothing is said.
 
     Raises:
-        ArtifactError: It is for another model, or about several components.
+        ArtifactError: It is about several components.
     """
     components = {one.site.component for one in found.sites}
     if len(components) > 1:
         names = ", ".join(sorted(components))
         raise ArtifactError("The featurizers cannot be scored.", why=f"They are about {names}.", do="Split them.")
     (component,) = components
-    if settings.model != [found.model]:
-        raise ArtifactError(
-            f"The featurizers are not for {', '.join(settings.model)}.",
-            why=f"They say that they are for {found.model}.",
-            do=f"Use --model {found.model}, or make them again.",
-        )
     asked = {
         "variable": settings.variable or [found.variable],
         "position": settings.position or sorted({one.site.position for one in found.sites}),

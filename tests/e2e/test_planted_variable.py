@@ -166,7 +166,7 @@ def test_random_subspaces_of_the_true_dimension_carry_next_to_nothing() -> None:
 
 # What a nonlinear map finds where there is nothing.
 
-FEW_TOKENS = Plan(n_values=2, synonyms=2, n_queries=4, inert_scale=1.0)
+FEW_TOKENS = Plan(n_values=2, synonyms=2, n_queries=4, noise=1.0, inert_scale=1.0)
 """Inert noise tells the token, but a value's two tokens have opposite noise: no linear map of it tells the value."""
 LONG = Training(epochs=24, batch=64, lr=5e-3)
 """For 960 rows."""

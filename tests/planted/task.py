@@ -56,7 +56,7 @@ def said(prompt: Prompt) -> str:
     return f"{a} {b} q{prompt.query}"
 
 
-def rows(split: str, encoder: TextEncoder | None) -> Iterator[InterchangeRow]:  # noqa: ARG001
+def rows(split: str, encoder: TextEncoder | None) -> Iterator[InterchangeRow]:
     """Yield 48 rows of each set, values and synonyms drawn by the split's name."""
     rng = np.random.default_rng(list(split.encode()))
     for place, name in product(range(48), SETS):

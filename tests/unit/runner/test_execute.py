@@ -7,12 +7,12 @@ import pytest
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.specs import Ablation
 from mibench.records.store import Store
-from mibench.runner.work import CellRun
 from mibench.runner.cells import cell_of
 from mibench.runner.discover import discover_one
 from mibench.runner.execute import Benches, check_names, run
 from mibench.runner.observe import Quiet
 from mibench.runner.plan import plan
+from mibench.runner.work import CellRun
 
 
 class Recorder(Quiet):

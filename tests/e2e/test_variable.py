@@ -1,0 +1,132 @@
+"""The causal-variable track through the command line, on a network with variables planted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from planted.task import register, write_planted
+
+from mibench.records.store import Store
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return write_planted(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture
+def cell(run, network, monkeypatch):
+    """Runs a command on the planted variable ``a`` at two layers of the last token."""
+    register(monkeypatch)
+
+    def call(command, *words, variable="a", layers="1,3"):
+        ground = ["--task", "planted", "--model", network, "--layer", layers, "--position", "last"]
+        return run(command, *ground, "--variable", variable, *words)
+
+    return call
+
+
+def record_of(ran):
+    assert ran.status == 0, ran.err
+    (record,) = ran.json["records"]
+    return record
+
+
+def value(record, name):
+    return record["metrics"][name]["value"]
+
+
+def test_das_finds_what_was_planted_and_the_full_vector_takes_too_much(cell):
+    ran = cell("run", "--method", "das", "--method", "full-vector", "--split", "test", "--json")
+    das, full = ran.json["records"]
+    assert value(das, "normalised_iia") > 0.95
+    assert value(das, "isolate") > 0.9
+    assert value(full, "isolate") < 0.5
+    assert das["looks_at_test"] == 1
+    where = {"component": "residual-post", "positions": ["last"], "layers": [1, 3], "heads": [], "oracle": False}
+    assert das["cell"]["variable"] == {"name": "a"} | where
+
+
+def test_the_site_is_chosen_on_validation_and_the_table_says_which(cell):
+    record = record_of(cell("run", "--method", "full-vector", "--split", "test", "--json"))
+    (one,) = [found for found in Store("mibench-records").query() if found.cell.id == record["id"]]
+    selection = Store("mibench-records").table(one, "selection")
+    assert selection.loc[selection["chosen"], "layer"].tolist() == [3]
+    assert record["cell"]["task"]["validation_digest"]
+    assert record["cell"]["task"]["train_digest"] is None
+
+
+def test_a_second_run_takes_the_record_that_is_there(cell):
+    first = record_of(cell("run", "--method", "full-vector", "--json"))
+    second = record_of(cell("run", "--method", "full-vector", "--json"))
+    assert (first["reused"], second["reused"]) == (False, True)
+    assert second["metrics"] == first["metrics"]
+
+
+def test_an_artifact_that_was_discovered_scores_as_its_method_does(cell):
+    own = record_of(cell("run", "--method", "pca", "--split", "test", "--json"))
+    assert cell("discover", "--method", "pca", "--out", "made.safetensors").status == 0
+    scored = record_of(cell("score", "made.safetensors", "--split", "test", "--json"))
+    assert scored["cell"]["method"]["artifact_digest"]
+    assert scored["metrics"] == own["metrics"]
+
+
+def test_controls_are_measured_where_they_are_asked_for(cell):
+    words = ("--method", "full-vector", "--extra", "control-weights", "--extra", "control-labels", "--json")
+    record = record_of(cell("run", *words))
+    assert value(record, "control_weights") < 0.2
+    assert value(record, "selectivity") > 0.4
+    assert {"control_weights", "control_labels"} <= set(record["tables"])
+
+
+def test_what_a_person_sees_names_variable_site_floor_and_filter(cell):
+    ran = cell("run", "--method", "full-vector")
+    assert "a in planted on" in ran.out
+    assert "L3@last" in ran.out
+    assert "floor" in ran.out
+
+
+def test_attrition_says_why_rows_are_not_scored(cell):
+    record_of(cell("run", "--method", "full-vector", "--json"))
+    store = Store("mibench-records")
+    table = store.table(store.query()[0], "attrition")
+    assert set(table["reason"]) == {"kept"}
+    assert table["rows"].sum() == 3 * 48
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--variable", "c"), "'c'"),
+        (("--position", "lats"), "lats"),
+        (("--layer", "77"), "There is no layer 77"),
+        (("--extra", "completeness"), "completeness"),
+        (("--method", "eap"), "cannot be run together"),
+        (("--method", "das", "--set", "k=4000"), "4000"),
+        (("--split", "tset"), "tset"),
+    ],
+)
+def test_bad_input_says_what_why_and_what_to_do(run, network, monkeypatch, words, said):
+    register(monkeypatch)
+    ran = run("run", "--task", "planted", "--model", network, "--method", "full-vector", *words)
+    assert ran.status in {1, 2}
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_featurizers_for_another_model_are_refused(cell, run, network, tmp_path):
+    assert cell("discover", "--method", "full-vector", "--out", "made.safetensors").status == 0
+    other = write_planted(tmp_path / "another", "llama")
+    ran = run("score", "made.safetensors", "--task", "planted", "--model", other)
+    assert ran.status == 1
+    assert "They say that they are for" in ran.err
+
+
+def test_the_causal_model_is_printed_with_what_its_sets_tell_apart(run, monkeypatch):
+    register(monkeypatch)
+    ran = run("tasks", "causal", "planted", "--json")
+    shares = {(one["set"], one["first"], one["second"]): one["share"] for one in ran.json["separations"]}
+    assert shares["both", "a", "b"] == 1
+    assert shares["only_b", "a", "nothing"] == 0
+    assert "raw_output" in json.loads(ran.out)["graph"]
