@@ -50,6 +50,7 @@ site: install
 
 bench: model
 	$(BIN)/python benchmarks/circuit.py
+	$(BIN)/python benchmarks/variable.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info

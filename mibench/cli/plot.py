@@ -144,7 +144,7 @@ def circuit(source: str, top: int, **options: Any) -> None:
 def sites(source: str, against: str | None, **options: Any) -> None:
     """Draw where a causal variable was found: layers × positions (or heads), less what doing nothing gives.
 
-    The map over all sets is also printed. Intervals are 95 %, over rows within sets.
+    The first map is also printed. Intervals are 95 %, over rows within sets.
     """
     from mibench.cli.drawable import site_tables, site_title
     from mibench.cli.site_text import print_map

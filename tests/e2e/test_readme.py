@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from mibench.artifacts.featurizers.files import load_featurizers
 from mibench.cli.main import COMMANDS, main
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -61,3 +62,12 @@ def test_the_ten_line_method_runs_and_is_compared(tmp_path, monkeypatch, capsys)
 def test_the_cpu_index_of_the_makefile_is_the_one_that_the_readme_names():
     makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"TORCH_INDEX=\"[^\"]+\"", makefile).group() in README
+
+
+def test_the_featurizers_of_the_guide_are_written_and_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    guide = (Path(__file__).parents[2] / "docs" / "featurizers.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    exec(compile(block, "featurizers.md", "exec"), {})
+    found = load_featurizers("mine.safetensors")
+    assert (found.model, found.n_parameters) == ("smollm2-135m", 576 * 8)

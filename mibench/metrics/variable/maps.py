@@ -16,6 +16,8 @@ from mibench.metrics.variable.scores import shared
 from mibench.metrics.variable.tables import JOINT, VariableTables
 
 POOLED = "mean over sets"
+CHANGE, STAY = "must change", "must stay"
+"""Maps of rows whose answer the interchange must change, and of those whose answer must stay."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class SiteMap:
     """One map.
 
     Attributes:
-        name: `POOLED`, or the counterfactual set.
+        name: `CHANGE`, `STAY`, `POOLED`, or the counterfactual set.
         values: NaN where there is no site. `[layers, columns]`
         separable: Where the 95 % interval leaves 0 out; None: no interval was asked for. `[layers, columns]`
         n: Rows that the numbers rest on.
@@ -39,7 +41,7 @@ class SiteMap:
 
 @dataclass(frozen=True)
 class SiteMaps:
-    """The map over all sets, then one for each.
+    """Maps of both kinds of rows where there are both, the map over all sets, then one for each.
 
     Attributes:
         layers: Layers that have a site, ascending.
@@ -81,7 +83,7 @@ class SiteMaps:
         places = {"highest": int(np.nanargmax(values)), "lowest": int(np.nanargmin(values))}
         ends = [f"{word} {self._at(*divmod(place, values.shape[1]))}" for word, place in places.items()]
         chosen = [f"chosen on validation {self._at(*self.chosen)}"] if self.chosen else []
-        return f"{self.meaning}, by layer and {self.axis}, {POOLED}: {', '.join([*ends, *chosen])}."
+        return f"{self.meaning}, by layer and {self.axis}, {self.maps[0].name}: {', '.join([*ends, *chosen])}."
 
     def _at(self, row: int, column: int) -> str:
         return f"{self.maps[0].values[row, column]:+.2f} at layer {self.layers[row]}, {self.columns[column]}"
@@ -104,14 +106,14 @@ def site_maps(tables: VariableTables, resampling: Resampling | None = None) -> S
         effects = _Effects(effects.sample, _effects(measure(examples, resampling).replicates))
     grid = _Grid(examples)
     linear = sample.error is not None
-    floors = None if linear else sample.correct["all"][:, -1]
+    floors = None if linear else _levels(sample)[:, -1]
     return SiteMaps(
         grid.layers,
         grid.columns,
         _maps(grid, effects, examples, floors),
         "share of the no-op's squared error removed" if linear else "IIA − no-op",
         grid.places.get(examples.chosen),
-        _joint(examples, effects.sample[0]),
+        _joint(examples, effects.sample[_names(examples).index(POOLED)]),
     )
 
 
@@ -137,7 +139,7 @@ def difference_maps(first: VariableTables, second: VariableTables, resampling: R
 
 @dataclass(frozen=True)
 class _Effects:
-    """Numbers of all groups: over all sets, then by set. `[maps, groups]`, `[B, maps, groups]`."""
+    """Numbers of all groups, in the order of `_names`. `[maps, groups]`, `[B, maps, groups]`."""
 
     sample: FloatArray
     replicates: FloatArray | None
@@ -154,10 +156,25 @@ class _Effects:
         return np.asarray(usable & ((low > 0) | (high < 0)))
 
 
-def _effects(means: Means) -> FloatArray:
-    """Return each group's number over all sets, then by set. `[..., sets + 1, groups]`."""
+def _names(examples: VariableExamples) -> tuple[str, ...]:
+    """Names of the maps."""
+    both = examples.error is None and examples.cause.any() and not examples.cause.all()
+    return (*((CHANGE, STAY) if both else ()), POOLED, *examples.sets)
+
+
+def _levels(means: Means) -> FloatArray:
+    """Return each group's accuracy or error on each map, the no-op last. `[..., maps, groups + 1]`."""
     values = means.correct["all"] if means.error is None else means.error
-    values = np.concatenate([values.mean(axis=-2, keepdims=True), values], axis=-2)
+    found = [values.mean(axis=-2, keepdims=True), values]
+    if CHANGE in _names(means.examples):
+        kinds = [means.correct[kind].mean(axis=-2, keepdims=True) for kind in ("cause", "isolate")]
+        found = [*kinds, *found]
+    return np.concatenate(found, axis=-2)
+
+
+def _effects(means: Means) -> FloatArray:
+    """Return each group's number on each map. `[..., maps, groups]`."""
+    values = _levels(means)
     own, idle = values[..., :-1], values[..., -1:]
     if means.error is None:
         return np.asarray(own - idle)
@@ -223,11 +240,15 @@ def _name(position: str, head: int, *, one_position: bool) -> str:
 def _maps(
     grid: _Grid, effects: _Effects, examples: VariableExamples, floors: FloatArray | None = None
 ) -> tuple[SiteMap, ...]:
-    names = (POOLED, *examples.sets)
-    sizes = (len(examples.rows), *(int(examples.rows_of(name).sum()) for name in examples.sets))
-    told = [None] * len(names) if floors is None else [float(floors.mean()), *map(float, floors)]
+    names, changed = _names(examples), int(examples.cause.sum())
+    known = {CHANGE: changed, STAY: len(examples.rows) - changed, POOLED: len(examples.rows)}
+    sizes = [known[name] if name in known else int(examples.rows_of(name).sum()) for name in names]
+    told = [None] * len(names) if floors is None else [float(floor) for floor in floors]
     # One row has no spread, neither by itself nor within a mean.
-    smallest, separable = (min(sizes), *sizes[1:]), effects.separable
+    smallest, separable = (
+        [min(sizes) if name in known else size for name, size in zip(names, sizes, strict=True)],
+        effects.separable,
+    )
     return tuple(
         SiteMap(
             name,

@@ -8,7 +8,7 @@ from variable_tables import linear_tables, variable_tables
 
 from mibench.core.errors import DataError
 from mibench.metrics.bootstrap import Resampling
-from mibench.metrics.variable.maps import POOLED, difference_maps, site_maps
+from mibench.metrics.variable.maps import CHANGE, POOLED, STAY, difference_maps, site_maps
 
 SHARES = {"a": [[0.0, 0.2], [0.9, 0.4]], "stays": [[1.0, 1.0], [0.5, np.nan]]}
 SHARES["a"][1][1] = np.nan
@@ -17,8 +17,11 @@ TABLES = variable_tables(SHARES, {"a": 0.0, "stays": 1.0}, isolate=["stays"], n=
 
 def test_every_set_has_a_map_less_what_doing_nothing_gives() -> None:
     maps = site_maps(TABLES)
-    pooled, own, stays = maps.maps
-    assert (pooled.name, own.name, stays.name) == (POOLED, "a", "stays")
+    change, stay, pooled, own, stays = maps.maps
+    assert [one.name for one in maps.maps] == [CHANGE, STAY, POOLED, "a", "stays"]
+    assert change.values == pytest.approx(own.values, nan_ok=True)
+    assert stay.values == pytest.approx(stays.values, nan_ok=True)
+    assert (change.n, stay.n, change.floor, stay.floor) == (20, 20, 0.0, 1.0)
     assert own.values == pytest.approx(np.array([[0.0, 0.2], [0.9, np.nan]]), nan_ok=True)
     assert stays.values == pytest.approx(np.array([[0.0, 0.0], [-0.5, np.nan]]), nan_ok=True)
     assert pooled.values == pytest.approx((own.values + stays.values) / 2, nan_ok=True)
@@ -30,15 +33,15 @@ def test_every_set_has_a_map_less_what_doing_nothing_gives() -> None:
 
 def test_words_tell_the_extremes_and_the_chosen_site() -> None:
     words = site_maps(TABLES).words
-    assert "highest +0.20 at layer 1, last" in words
+    assert "must change: highest +0.90 at layer 1, last" in words
     assert "lowest +0.00 at layer 0, last" in words
-    assert "chosen on validation +0.20 at layer 1, last" in words
+    assert "chosen on validation +0.90 at layer 1, last" in words
 
 
 def test_a_number_is_separable_where_its_interval_leaves_0_out() -> None:
     maps = site_maps(TABLES, Resampling(resamples=200))
-    assert maps.maps[1].separable.tolist() == [[False, True], [True, False]]
-    assert site_maps(TABLES).maps[1].separable is None
+    assert maps.maps[0].separable.tolist() == [[False, True], [True, False]]
+    assert site_maps(TABLES).maps[0].separable is None
 
 
 def test_a_set_of_one_row_separates_nothing() -> None:
