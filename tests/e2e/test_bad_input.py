@@ -28,9 +28,9 @@ def write_task(path: Path, *rows: object) -> Path:
         (["--task", "nowhere.jsonl"], ["nowhere.jsonl", "no such file"]),
         (["--model", "smollm2"], ["smollm2", "Did you mean"]),
         (["--model", "no/such/folder"], ["no/such/folder"]),
-        (["--method", "epa"], ["epa", "Did you mean 'eap'"]),
+        (["--method", "eapp"], ["eapp", "Did you mean 'eap'"]),
         (["--method", "nowhere.py:f"], ["nowhere.py"]),
-        (["--against", "epa"], ["epa", "Did you mean 'eap'"]),
+        (["--against", "eapp"], ["eapp", "Did you mean 'eap'"]),
         (["--level", "edges"], ["edges"]),
         (["--level", "node"], ["node"]),
         (["--split", "tst"], ["tst"]),
@@ -212,10 +212,10 @@ def test_a_full_disk_is_told_and_what_was_there_stays(run, check_message, ground
 
 
 def test_errors_are_json_too_where_json_is_asked_for(run, ground):
-    ran = run("run", *ground("tiny_gpt2"), "--method", "epa", "--json")
+    ran = run("run", *ground("tiny_gpt2"), "--method", "eapp", "--json")
     assert ran.status == 2
     assert set(ran.json["error"]) == {"what", "why", "do"}
-    assert "epa" in ran.err
+    assert "eapp" in ran.err
 
 
 def test_a_process_of_its_own_has_the_same_exit_status_and_message(shell, check_message, ground, tmp_path):
