@@ -73,6 +73,7 @@ class Group:
             "bos": cell.bos,
             "convention": cell.convention.value,
             "variable": _variable(cell),
+            **({"target_rows": cell.task.train_digest} if cell.variable and cell.variable.target_heads else {}),
         }
 
     @property

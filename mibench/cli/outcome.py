@@ -104,6 +104,10 @@ def _notes(report: Report) -> list[str]:
     found = sorted({_note(record) for _, record in good} - {""})
     found += sorted({_other_ablation(record) for _, record in good} - {""})
     for job, record in good:
+        if record.cell.task.split == "validation" and "validation" in job.method.needs:
+            found.append(
+                f"{job.method.name} chose parameters on the rows that are scored; --split test looks at others"
+            )
         if job.task.endswith(".jsonl"):
             found.append(f"{record.cell.task.name}: train, validation and test are the same file: not held out")
         for name in COLUMNS[record.cell.track]:

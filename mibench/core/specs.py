@@ -122,6 +122,19 @@ class MethodRef(Frozen):
     """Digest of an artifact that was handed in; None where the method made it."""
 
 
+class VariableDefaults(Frozen):
+    """What a task gives methods of the variable track that are told nothing else."""
+
+    size: int | str
+    """Features of the variable's subspace, a number or a fraction of the width such as ``d/8``."""
+    epochs: int
+    """Times that each row is seen."""
+    batch: int
+    """Rows of a step."""
+    lr: float
+    """Learning rate."""
+
+
 class VariableRef(Frozen):
     """The causal variable of a cell, and the sites at which it may live."""
 
@@ -135,6 +148,10 @@ class VariableRef(Frozen):
     """Layers, ascending; None: all."""
     heads: tuple[tuple[int, int], ...] = ()
     """Layer and head of heads that are intervened on one by one and all together; none: every head by itself."""
+    target_heads: tuple[tuple[int, int], ...] = ()
+    """Heads by which a linear target is fitted; none: the task has no such target."""
+    defaults: VariableDefaults | None = None
+    """What the task gives methods that are told nothing else; numbers depend on it."""
     oracle: bool = False
     """Whether a selector reads the gold answer."""
 

@@ -156,13 +156,16 @@ def group_key(cell: Cell) -> dict[str, Any]:
         "model_digest": cell.model.digest,
         **{name: plain_cell[name] for name in ("level", "ablation", "bos", "convention")},
         **(_variable_key(plain_cell["variable"]) if cell.variable else {}),
+        **({"target_rows": task.train_digest} if cell.variable and cell.variable.target_heads else {}),
     }
 
 
 def _variable_key(variable: dict[str, Any]) -> dict[str, Any]:
-    """The causal variable and where it is looked for; lists as JSON, for tables."""
+    """The causal variable and where it is looked for; lists as JSON, for tables. Defaults are the methods' business."""
     flat = {
-        name: canonical_json(value).decode() if isinstance(value, list) else value for name, value in variable.items()
+        name: canonical_json(value).decode() if isinstance(value, list) else value
+        for name, value in variable.items()
+        if name != "defaults"
     }
     return {"variable": flat.pop("name")} | {f"variable.{name}": value for name, value in flat.items()}
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from mibench.core.errors import UsageError
+from mibench.core.hashing import digest, file_digest
 from mibench.core.names import unknown
 from mibench.core.registry import Registry
 
 METHODS = Registry("method", "mibench.methods")
+
+
+class InputFile:
+    """Marks a parameter that names a file or folder: ``Annotated[str, InputFile()]``. Its content is part of a cell."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,11 @@ class Method:
         found = list(inspect.signature(self.function).parameters.values())[1:]
         return {one.name: one for one in found if one.kind is not inspect.Parameter.VAR_KEYWORD}
 
+    def content(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """Digests of the files that parameters name, by ``<parameter>_sha256``; of a folder, those of all its files."""
+        marked = [name for name, one in self.known.items() if _is_file(self._kind(one))]
+        return {f"{name}_sha256": _content(Path(str(params[name]))) for name in marked}
+
     def _kind(self, parameter: inspect.Parameter) -> Any:
         """Type of a parameter; without an annotation, that of its default, where ``1`` also means ``1.5``."""
         if parameter.annotation is inspect.Parameter.empty:
@@ -93,6 +104,19 @@ class Method:
                 why=error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{error}.",
                 do="Give another value." if default is inspect.Parameter.empty else f"Its default is {default}.",
             ) from error
+
+
+def _is_file(kind: Any) -> bool:
+    return any(isinstance(mark, InputFile) for mark in getattr(kind, "__metadata__", ()))
+
+
+def _content(path: Path) -> str:
+    """Digest of a file, or of a folder's files by name; empty where there is nothing: the method will say so."""
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    found = {
+        one.name if one == path else str(one.relative_to(path)): file_digest(one) for one in files if one.is_file()
+    }
+    return digest(found) if found else ""
 
 
 def _as_kind(kind: Any, value: Any) -> Any:

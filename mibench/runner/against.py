@@ -67,9 +67,11 @@ def _differences(first: RunRecord, second: RunRecord, store: Store) -> dict[str,
 
 
 def ground_of(record: RunRecord) -> tuple[object, ...]:
-    """What records have to share to be compared: the evaluated examples, and the model as it was loaded."""
-    task = record.cell.task
-    return (record.cell.track, task.name, task.split, task.digest, record.cell.model)
+    """What records have to share to be compared: evaluated examples, their linear target, the model as loaded."""
+    task, where = record.cell.task, record.cell.variable
+    # A linear target is fitted on training rows.
+    fitted = (task.train_digest, where.target_heads) if where is not None and where.target_heads else None
+    return (record.cell.track, task.name, task.split, task.digest, record.cell.model, fitted)
 
 
 def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[tuple[object, str], list[RunRecord]]:

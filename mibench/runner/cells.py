@@ -36,7 +36,7 @@ def method_of(job: Job) -> MethodRef:
     return method_ref(
         name=job.method.name,
         version=job.method.version,
-        params=dict(job.params),
+        params=dict(job.params) | job.method.content(job.params),
         seed=job.seed,
         code_digest=job.method.code_digest,
     )

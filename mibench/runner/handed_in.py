@@ -29,6 +29,7 @@ from mibench.runner.handed_in_featurizers import Whose, check_for, ground_of, is
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
+from mibench.runner.variable_controls import CONTROLS
 from mibench.runner.work import CellRun
 
 MAX_META_BYTES = 1024 * 1024
@@ -152,12 +153,14 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
         StoreError: Records cannot be read or written.
     """
     track = _track_of([artifact for artifact, _ in files])
+    asked = settings
     for artifact, _ in files[:1]:
         settings = ground_of(artifact, settings) if isinstance(artifact, Featurizers) else settings
     check_names(settings, track)
+    _check_no_controls(settings)
     benches, store, report = Benches(settings), Store(settings.out), Report()
     for model in settings.model:
-        works, problems = _prepare_all(files, settings, observer, benches, model)
+        works, problems = _prepare_all(files, asked, observer, benches, model)
         if works and (settings.methods or track is Track.CIRCUIT):
             # What does not fit the model shows before anything is computed on it.
             done = run(settings.model_copy(update={"model": [model]}), observer, benches)
@@ -169,6 +172,16 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
             observer.job(work.job.label, number, len(works))
             run_or_reuse(work, store, report)
     return report
+
+
+def _check_no_controls(settings: RunSettings) -> None:
+    controls = [name for name in settings.extras if name in CONTROLS]
+    if controls:
+        raise UsageError(
+            f"{controls[0]} cannot be measured of an artifact.",
+            why="A control runs the method itself where there is nothing to find.",
+            do="Leave it out, or use mibench run.",
+        )
 
 
 def _track_of(artifacts: Sequence[Artifact]) -> Track:

@@ -110,12 +110,27 @@ def ground_of(found: Featurizers, settings: RunSettings) -> RunSettings:
         names = ", ".join(sorted(components))
         raise ArtifactError("The featurizers cannot be scored.", why=f"They are about {names}.", do="Split them.")
     (component,) = components
+    if settings.variable and found.variable not in settings.variable:
+        raise ArtifactError(
+            f"The featurizers are not about {', '.join(settings.variable)}.",
+            why=f"They say that they are about {found.variable}.",
+            do="Leave out --variable.",
+        )
     asked = {
-        "variable": settings.variable or [found.variable],
+        "variable": [found.variable],
         "position": settings.position or sorted({one.site.position for one in found.sites}),
         "component": component,
     }
     if component is Component.HEAD and not settings.heads:
-        heads = sorted({(one.site.layer, one.site.head) for one in found.sites if one.site.head is not None})
-        asked["heads"] = [f"{layer}.{head}" for layer, head in heads]
+        asked["heads"] = _listed_heads(found)
     return settings.model_copy(update=asked)
+
+
+def _listed_heads(found: Featurizers) -> list[str]:
+    """Heads that go together too: those that the artifact says were listed, all of MIB's, and else none."""
+    own = sorted({f"{one.site.layer}.{one.site.head}" for one in found.sites})
+    if isinstance(found.meta.get("source"), dict):
+        return own
+    listed = found.meta.get("heads")
+    named = [".".join(map(str, head)) for head in listed if isinstance(head, list)] if isinstance(listed, list) else []
+    return [name for name in named if name in own]

@@ -64,10 +64,20 @@ def score(work: CellRun, featurizers: Featurizers, meter: Meter) -> Found:
     metrics = variable_metrics(tables)
     metrics[n_parameters.name] = n_parameters(featurizers.n_parameters)
     more = {} if fit is None else {"linear_target": _fit_table(fit)}
-    board = featurizers.meta.get("board")
     own_tables = {"examples": tables.examples, "noop": tables.noop, "selection": tables.selection}
     every = {**own_tables, "attrition": attrition, **tables.extras, **more}
-    return Found(every, metrics, board=None if board is None else str(board))
+    return Found(every, metrics, board=board_of(featurizers))
+
+
+def board_of(featurizers: Featurizers) -> str | None:
+    """The board of their own that featurizers are shown on, by what they do; None: they are ranked.
+
+    Edits have no source, and nonlinear maps can fit anything.
+    """
+    if featurizers.is_edit:
+        return "edit"
+    kinds = {operation.kind for one in featurizers.sites for operation in one.operations}
+    return "control" if "coupling" in kinds else None
 
 
 def scored(work: CellRun, split: str, coefficients: tuple[float, ...] | None, meter: Meter, stage: str) -> Scored:

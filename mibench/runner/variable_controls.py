@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from mibench.core.errors import UsageError
@@ -87,4 +88,5 @@ def _table(control: Control, work: CellRun, meter: Meter) -> pd.DataFrame:
     found, interventions = interventions_of(run_method(stage), groups(work), model)
     options = options_of(work.job, work.bench, work.settings)
     runs = Interchanges(model, rows, options, meter, work.observer.stage("control"))
-    return example_table(found, runs.run(interventions), Scored(runs, rows, stage.coefficients))
+    table = example_table(found, runs.run(interventions), Scored(runs, rows, stage.coefficients))
+    return table.assign(noop=np.tile(runs.plain().correct[0], len(found)))

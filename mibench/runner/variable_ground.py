@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mibench.core.errors import DataError
+from mibench.core.errors import DataError, UsageError
 from mibench.core.sites import Component
-from mibench.core.specs import Cell, MethodRef, TaskRef, Track, VariableRef
+from mibench.core.specs import Cell, MethodRef, TaskRef, Track, VariableDefaults, VariableRef
 from mibench.engine.batches import MAX_TOKENS
 from mibench.engine.interchange.options import InterchangeOptions
 from mibench.runner.plan import Job
@@ -14,8 +14,11 @@ from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Asked, Labelled, Workbench
 from mibench.tasks.causal.identifiability import check_separated
 from mibench.tasks.positions import Position
+from mibench.tasks.variable_parts import DEFAULT_SIZE
 from mibench.tasks.variable_task import VariableTask
 from mibench.tracks.interchange_rows import SolvedRows, solved
+
+Heads = tuple[tuple[int, int], ...]
 
 EVERYWHERE = "all"
 """Name of the selector that takes every token, where a task has it: what heads are replaced at."""
@@ -34,7 +37,8 @@ class Parts:
     def all(self) -> tuple[str, ...]:
         """Splits that the numbers depend on besides the evaluated one."""
         wanted = {self.chosen_by, *(["train"] if self.train else []), *(["validation"] if self.validation else [])}
-        return tuple(sorted(wanted - {self.evaluated}))
+        seen = {"validation"} if self.validation else set()
+        return tuple(sorted((wanted - {self.evaluated}) | seen))
 
 
 def parts_of(job: Job, settings: RunSettings, task: VariableTask) -> Parts:
@@ -92,17 +96,30 @@ def variable_ref(job: Job, bench_model: str, settings: RunSettings, task: Variab
         component=settings.component,
         positions=tuple(position.name for position in chosen),
         layers=tuple(sorted(set(settings.layer))) or None,
-        heads=heads_of(settings, bench_model, task),
+        heads=heads_of(settings, bench_model, task) if settings.component is Component.HEAD else (),
+        target_heads=() if task.parts.linear is None else target_heads_of(settings, bench_model, task),
+        defaults=defaults_of(task, job.variable or ""),
         oracle=any(position.oracle for position in chosen),
     )
 
 
-def heads_of(settings: RunSettings, model: str, task: VariableTask) -> tuple[tuple[int, int], ...]:
-    """The heads that are listed for a cell: the user's, or those that the task knows of this model."""
-    if settings.component is not Component.HEAD and task.parts.linear is None:
-        return ()
+def heads_of(settings: RunSettings, model: str, task: VariableTask) -> Heads:
+    """The heads that are listed: the user's, or those that the task knows of this model."""
     listed = [tuple(map(int, head.split("."))) for head in settings.heads]
     return tuple(sorted({(layer, head) for layer, head in listed})) or tuple(task.parts.heads.get(model, ()))
+
+
+def target_heads_of(settings: RunSettings, model: str, task: VariableTask) -> Heads:
+    """The heads by which a linear target is fitted: the task's, or the user's where it knows none of this model."""
+    return tuple(task.parts.heads.get(model, ())) or heads_of(settings, model, task)
+
+
+def defaults_of(task: VariableTask, variable: str) -> VariableDefaults:
+    """What methods are given that are told nothing else."""
+    sizes = [task.parts.sizes.get(name, DEFAULT_SIZE) for name in task.parts_of(variable)]
+    training = task.parts.training
+    size = sizes[0] if len(sizes) == 1 else " ".join(map(str, sizes))
+    return VariableDefaults(size=size, epochs=training.epochs, batch=training.batch, lr=training.lr)
 
 
 def positions_of(settings: RunSettings, task: VariableTask) -> tuple[Position, ...]:
@@ -124,12 +141,33 @@ def positions_of(settings: RunSettings, task: VariableTask) -> tuple[Position, .
     return chosen
 
 
+def _check_asked(settings: RunSettings, where: VariableRef, task: VariableTask) -> None:
+    """Refuse what would be ignored, or would say nothing.
+
+    Raises:
+        UsageError: Layers beside a list of heads, or labels to shuffle where there is a linear target.
+    """
+    if where.heads and where.layers:
+        raise UsageError(
+            "Layers and listed heads do not go together.",
+            why="Listed heads have their own layers.",
+            do="Leave out --layer, or list other heads with --heads.",
+        )
+    if task.parts.linear is not None and "control-labels" in settings.extras:
+        raise UsageError(
+            f"control-labels cannot be measured on {task.name}.",
+            why="Its target depends on signals that are the same in all rows of a set: shuffling changes nothing.",
+            do="Use --extra control-weights.",
+        )
+
+
 def variable_cell_with(method: MethodRef, job: Job, bench: Workbench, settings: RunSettings) -> Cell:
     """The cell of a method reference on a variable; every split that its numbers depend on is named by content."""
     task = bench.variable_task(job.task)
     where = variable_ref(job, bench.hf.name, settings, task)
     parts = parts_of(job, settings, task)
-    if task.parts.linear is not None and not where.heads:
+    _check_asked(settings, where, task)
+    if task.parts.linear is not None and not where.target_heads:
         raise DataError(
             f"{task.name} needs a list of heads on {bench.hf.name}.",
             why="Its linear target is fitted by swapping them, and none is known of this model.",

@@ -11,7 +11,7 @@ from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.model import LanguageModel
 from mibench.methods.variable_view import Ground, VariableView
 from mibench.runner.meter import Meter
-from mibench.runner.variable_ground import EVERYWHERE, options_of, solved_rows
+from mibench.runner.variable_ground import EVERYWHERE, labelled, options_of, solved_rows
 from mibench.runner.work import CellRun, call_method
 from mibench.tasks.interchange import EncodedInterchange
 from mibench.tracks.linear_target import LinearFit, fit_linear
@@ -87,7 +87,10 @@ def run_method(stage: Stage) -> Featurizers:
             why=f"It returned a {type(found).__name__}.",
             do="Return view.featurizers({site: (operations, 'all')}) from the method.",
         )
-    return replace(found, method=job.method.name, params=dict(job.params))
+    where = work.cell.variable
+    heads = [list(head) for head in where.heads] if where else []
+    meta = {**found.meta, **({"heads": heads} if heads else {})}
+    return replace(found, method=job.method.name, params=dict(job.params), meta=meta)
 
 
 def groups(work: CellRun) -> tuple[Group, ...]:
@@ -109,9 +112,10 @@ def linear_fit(work: CellRun) -> LinearFit | None:
     if task.parts.linear is None or where is None:
         return None
     rows = rows_of(work, "train")
-    key = ("linear", where.heads, work.cell.task.train_digest)
+    known = labelled(work.job, work.bench, work.settings, "train").digest
+    key = (known, where.target_heads, len(rows))
     if key not in work.bench.fits:
         runs = Interchanges(work.bench.model, rows, options_of(work.job, work.bench, work.settings))
-        sites = [Site(layer, EVERYWHERE, Component.HEAD, head) for layer, head in where.heads]
+        sites = [Site(layer, EVERYWHERE, Component.HEAD, head) for layer, head in where.target_heads]
         work.bench.fits[key] = fit_linear(runs, rows, sites)
     return work.bench.fits[key]

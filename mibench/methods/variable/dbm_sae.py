@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.methods.alignment.dictionaries import dictionary_at, read_dictionaries
 from mibench.methods.alignment.masks import learn_masks
 from mibench.methods.alignment.settings import Count, Rate, Sparsities, Variant, sweep_of, training_of
-from mibench.methods.method import method
+from mibench.methods.method import InputFile, method
 from mibench.methods.variable_view import VariableView
 
 
@@ -20,7 +22,7 @@ from mibench.methods.variable_view import VariableView
 def dbm_sae(  # noqa: PLR0913 - a method's parameters are its settings
     view: VariableView,
     *,
-    dictionary: str,
+    dictionary: Annotated[str, InputFile()],
     sparsities: Sparsities = (0.0, 1e-4, 1e-3, 1e-2),
     epochs: Count = None,
     batch: Count = None,

@@ -18,7 +18,7 @@ def control_weights(means: Means) -> Scored:
     """What the method reaches on the model with shuffled weights: accuracy that only its featurizers can have made.
 
     Cause rows, mean over sets, the best site of the control on these very rows (generous to the control), scaled as
-    `normalised_iia` by the no-op of the real model. Measured with ``--extra control-weights``.
+    `normalised_iia` by the no-op of the control. Measured with ``--extra control-weights``.
 
     Range: (−∞, 1]. Neither end is better: it says what to discount. Source: Sutter et al. 2025 (arXiv 2507.08802).
     """
@@ -56,12 +56,12 @@ def selectivity(means: Means) -> Scored:
 
 
 def _control(means: Means, name: str) -> Scored:
-    real = means.over_sets("cause")
-    if real is None:
+    if means.over_sets("cause") is None:
         return NO_CAUSE
     if name not in means.controls:
         return _not_measured(_HOW[name])
-    values = scaled(means.controls[name], real[..., -1])
+    found = means.controls[name]
+    values = scaled(found[..., :-1], found[..., -1])
     return values if isinstance(values, str) else values.max(axis=-1)
 
 

@@ -51,7 +51,7 @@ class Control:
 
     Attributes:
         sets: Set of each row. `[rows]`
-        correct: `[rows, groups]`
+        correct: The no-op last. `[rows, groups + 1]`
     """
 
     sets: NDArray[np.str_]
@@ -64,12 +64,12 @@ class VariableExamples:
 
     Attributes:
         rows: Set and example of each row, sorted.
-        groups: Groups of sites, by layer, head and position.
+        groups: Groups of sites, in the order of the selection, in which ties are broken.
         positions: Names of the positions in the order of the table, which is that of the task.
         cause: Whether the interchange changes the answer. `[rows]`
         correct: 1 where the answer after the intervention is the causal model's. `[rows, groups + 1]`
         error: Squared error from the linear target; None: there is none. `[rows, groups + 1]`
-        target: The linear target, less its mean; None: there is none. `[rows]`
+        target: The linear target; None: there is none. `[rows]`
         scores: What validation chose by, higher is better: ``normalised`` where it is defined, else ``score``; NaN:
             the group has none. `[groups]`
         chosen: Index of the group that was chosen on validation.
@@ -116,6 +116,12 @@ class VariableExamples:
         scored = [int(index) for index in indices if np.isfinite(self.scores[index])]
         return max(scored, key=lambda index: (self.scores[index], -index), default=None)
 
+    def asks_the_same(self, other: VariableExamples) -> bool:
+        """Whether both want the same of the same rows: which answers change, and the linear target."""
+        if (self.target is None) != (other.target is None) or not np.array_equal(self.cause, other.cause):
+            return False
+        return self.target is None or other.target is None or np.allclose(self.target, other.target)
+
     def restricted(self, rows: set[tuple[str, str]]) -> VariableExamples:
         """Return these rows only."""
         kept = np.array([row in rows for row in self.rows], dtype=bool)
@@ -137,12 +143,13 @@ def read_tables(tables: VariableTables) -> VariableExamples:
     """
     noop = _noop(tables.noop)
     frame = _checked(tables.examples, EXAMPLE_COLUMNS, "examples")
-    groups = _groups(frame)
+    selection = _checked(tables.selection, SELECTION_COLUMNS, "selection")
+    groups = _groups(frame, selection["group"].tolist())
     names = [group.name for group in groups]
     correct = np.column_stack([_wide(frame, "correct", noop.index, names), noop["correct"]])
     _same_cause(frame, noop)
     error, target = _linear(frame, noop, names)
-    scores, chosen = _selection(_checked(tables.selection, SELECTION_COLUMNS, "selection"), names)
+    scores, chosen = _selection(selection, names)
     n_layers = _n_layers(tables)
     if n_layers is not None and max(group.layer for group in groups) >= n_layers:
         raise contradiction(f"a site lies in a layer that a model of {n_layers} layers does not have")
@@ -169,7 +176,7 @@ def _checked(frame: pd.DataFrame, wanted: Sequence[str], which: str) -> pd.DataF
     if frame.empty or frame[list(wanted)].isna().any(axis=None):
         raise contradiction(f"the {which} table is empty, or has gaps in a column that needs a value in every row")
     texts = {name: frame[name].astype(str) for name in (*ROW, "group", "component", "position") if name in wanted}
-    truths = {name: _truths(frame[name], which) for name in ("cause", "correct", "chosen") if name in wanted}
+    truths = {name: _truths(frame[name], which) for name in ("cause", "correct", "chosen", "noop") if name in wanted}
     return frame.assign(**texts, **truths)
 
 
@@ -186,12 +193,14 @@ def _noop(table: pd.DataFrame) -> pd.DataFrame:
     return noop
 
 
-def _groups(frame: pd.DataFrame) -> tuple[Group, ...]:
+def _groups(frame: pd.DataFrame, order: Sequence[str]) -> tuple[Group, ...]:
     sites = frame[["group", *_SITE]].drop_duplicates()
     if sites["group"].duplicated().any():
         raise contradiction("rows disagree about where a group of sites is")
     columns = (sites[name].tolist() for name in ("layer", "head", "position", "component", "group"))
-    return tuple(sorted(Group(int(layer), int(head), *names) for layer, head, *names in zip(*columns, strict=True)))
+    found = [Group(int(layer), int(head), *names) for layer, head, *names in zip(*columns, strict=True)]
+    place = {name: index for index, name in reversed(list(enumerate(order)))}
+    return tuple(sorted(found, key=lambda group: (place.get(group.name, len(order)), group)))
 
 
 def _wide(frame: pd.DataFrame, values: str, rows: pd.Index, names: Sequence[str]) -> pd.DataFrame:
@@ -213,7 +222,7 @@ def _same_cause(frame: pd.DataFrame, noop: pd.DataFrame) -> None:
 def _linear(
     frame: pd.DataFrame, noop: pd.DataFrame, names: Sequence[str]
 ) -> tuple[FloatArray | None, FloatArray | None]:
-    """Return squared errors and centred targets, or nothing for a task without a linear target."""
+    """Return squared errors and targets, or nothing for a task without a linear target."""
     if not set(TARGET_COLUMNS) <= set(frame.columns) & set(noop.columns) or noop["target"].isna().all():
         return None, None
     target = noop["target"].to_numpy(dtype=np.float64)
@@ -223,7 +232,7 @@ def _linear(
         raise contradiction("a row of a task with a linear target has no finite contrast or target")
     if not (told == target[:, None]).all():
         raise contradiction("the groups of sites and the no-op disagree about the linear target")
-    return (contrast - target[:, None]) ** 2, target - target.mean()
+    return (contrast - target[:, None]) ** 2, target
 
 
 def _selection(frame: pd.DataFrame, names: Sequence[str]) -> tuple[FloatArray, int]:
@@ -247,9 +256,10 @@ def _n_layers(tables: VariableTables) -> int | None:
 
 
 def _control(table: pd.DataFrame, name: str) -> Control:
-    frame = _checked(table, EXAMPLE_COLUMNS, name)
+    frame = _checked(table, (*EXAMPLE_COLUMNS, "noop"), name)
     rows = pd.MultiIndex.from_frame(frame[list(ROW)]).unique().sort_values()
     wide = _wide(frame, "correct", rows, sorted(set(frame["group"])))
     cause = frame.drop_duplicates(list(ROW)).set_index(list(ROW))["cause"].reindex(rows).to_numpy(dtype=bool)
     sets = np.array([str(one) for one, _ in rows])
-    return Control(sets[cause], wide.to_numpy(dtype=np.float64)[cause])
+    noop = frame.drop_duplicates(list(ROW)).set_index(list(ROW))["noop"].reindex(rows).to_numpy(dtype=np.float64)
+    return Control(sets[cause], np.column_stack([wide.to_numpy(dtype=np.float64), noop])[cause])

@@ -30,8 +30,8 @@ class Means:
         correct: Interchange intervention accuracy by kind of row, of the sets that have such rows.
             `[..., sets, groups + 1]`
         error: Mean squared error from the linear target; None: there is none. `[..., sets, groups + 1]`
-        moments: Mean of the target and of its square; None: there is none. `[..., sets, 2]`
-        controls: Accuracy of each expressivity control over rows that change, mean over sets. `[..., groups]`
+        moments: Mean of the centred target and of its square; None: there is none. `[..., sets, 2]`
+        controls: Accuracy of each expressivity control over rows that change, mean over sets. `[..., groups + 1]`
     """
 
     examples: VariableExamples
@@ -105,7 +105,8 @@ def _means(examples: VariableExamples, average_of: Callable[[int], Average]) -> 
         for kind, values in _by_kind(examples.correct[rows], examples.cause[rows], average).items():
             correct[kind].append(values)
         if examples.error is not None and examples.target is not None:
-            target = examples.target[rows]
+            # Centred, or the variance would be a difference of large numbers.
+            target = (examples.target - examples.target.mean())[rows]
             errors.append(average(examples.error[rows]))
             moments.append(average(np.column_stack([target, target**2])))
     return Means(

@@ -61,7 +61,7 @@ def shared(first: VariableExamples, second: VariableExamples) -> tuple[VariableE
     """Return both with the rows that they share.
 
     Raises:
-        DataError: They share none.
+        DataError: They share none, or ask something else of them.
     """
     rows = set(first.rows) & set(second.rows)
     if not rows:
@@ -70,7 +70,14 @@ def shared(first: VariableExamples, second: VariableExamples) -> tuple[VariableE
             why="No row was scored for both.",
             do="Evaluate both on the same task, model, variable, split and limit.",
         )
-    return first.restricted(rows), second.restricted(rows)
+    sides = first.restricted(rows), second.restricted(rows)
+    if not sides[0].asks_the_same(sides[1]):
+        raise DataError(
+            "The featurizers cannot be compared.",
+            why="Their rows have the same names, but not the same answers or the same linear target.",
+            do="Score both with the same task version, tokenizer and training rows.",
+        )
+    return sides
 
 
 def _all(measured: Measured) -> list[tuple[str, Declared, Compute]]:

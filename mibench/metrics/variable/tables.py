@@ -24,7 +24,7 @@ JOINT = -1
 """Layer of a group of several sites that are intervened on together."""
 
 CONTROL_WEIGHTS = "control_weights"
-"""Extra table: the same method on the model with shuffled weights, columns `EXAMPLE_COLUMNS`."""
+"""Extra table: the same method on the model with shuffled weights, columns `EXAMPLE_COLUMNS` and ``noop``."""
 CONTROL_LABELS = "control_labels"
 """Extra table: the same method with labels of the wrong rows, likewise."""
 CONTROLS = (CONTROL_WEIGHTS, CONTROL_LABELS)

@@ -247,13 +247,39 @@ def test_a_constant_target_leaves_no_variance_to_explain():
 
 def test_selectivity_is_what_is_left_when_the_best_control_is_taken_off():
     tables = three()
-    weak = three(draw=1).examples.assign(correct=False)
+    weak = three(draw=1).examples.assign(correct=False, noop=False)
     strong = variable_tables({"answer": [[0.6, 0.1]], "both": [[0.4, 0.1]]}, {"answer": 0, "both": 0}).examples
+    strong = strong.assign(noop=False)
     found = values(tables._replace(extras={CONTROL_WEIGHTS: weak, CONTROL_LABELS: strong}))
     assert (found["control_weights"], found["control_labels"]) == (0.0, pytest.approx(0.5))
     assert found["selectivity"] == pytest.approx(found["normalised_iia"] - 0.5)
     alone = values(tables._replace(extras={CONTROL_WEIGHTS: weak}))
     assert alone["selectivity"] == pytest.approx(alone["normalised_iia"])
+
+
+def test_a_control_is_scaled_by_what_doing_nothing_gives_in_it():
+    tables = three()
+    half = variable_tables({"answer": [[0.5, 0.5]]}, {"answer": 0}).examples
+    idle = half.assign(noop=half["correct"])
+    assert values(tables._replace(extras={CONTROL_LABELS: idle}))["control_labels"] == pytest.approx(0.0)
+    assert values(tables._replace(extras={CONTROL_LABELS: half.assign(noop=False)}))["control_labels"] == 0.5
+
+
+def test_of_equal_sites_the_first_of_the_selection_counts_whatever_their_names():
+    tables = variable_tables({"answer": [[0.2, 0.9]]}, {"answer": 0}, positions=("z", "b"), scores=[[1, 1]])
+    found = values(tables)
+    assert found["normalised_average"] == found["normalised_iia"] == pytest.approx(0.2)
+
+
+def test_rows_that_ask_for_something_else_are_not_compared():
+    tables, other = three(), three()
+    noop = other.noop.assign(cause=~other.noop["cause"].astype(bool))
+    examples = other.examples.assign(cause=~other.examples["cause"].astype(bool))
+    with pytest.raises(DataError, match="cannot be compared"):
+        compare_variables(tables, other._replace(noop=noop, examples=examples), resamples=10)
+    near, far = (linear_tables(ERRORS, target_scale=scale) for scale in (1.0, 2.0))
+    with pytest.raises(DataError, match="cannot be compared"):
+        compare_variables(near, far, resamples=10)
 
 
 def test_a_pair_of_equals_differs_by_nothing_and_a_better_one_is_found():

@@ -61,7 +61,7 @@ def test_good_tables_are_read_with_the_no_op_as_the_last_column() -> None:
 
 def test_tables_come_back_from_a_store_as_they_were(tmp_path) -> None:
     store = Store(tmp_path)
-    tables = GOOD._replace(extras={"control_weights": GOOD.examples.drop(columns="n_layers")})
+    tables = GOOD._replace(extras={"control_weights": GOOD.examples.drop(columns="n_layers").assign(noop=False)})
     record = write_variable(store, "das", tables._replace(n_layers=2), where={"layers": (0, 1)})
     back = VariableTables.stored(record, store)
     assert set(record.tables) == {"examples", "noop", "selection", "attrition", "control_weights"}
