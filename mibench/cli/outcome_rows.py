@@ -29,7 +29,7 @@ def tables(good: Good, settings: RunSettings, store: Store) -> list[tuple[str, R
         return [(_title(good, settings), _rows(good, store))]
     grounds: dict[object, Good] = {}
     for job, record in good:
-        grounds.setdefault((record.cell.model, record.cell.task, record.cell.variable), []).append((job, record))
+        grounds.setdefault((ground_of(record), record.cell.variable), []).append((job, record))
     return [(_variable_title(own[0][1]), _without_ground(_rows(own, store))) for own in grounds.values()]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mibench.core.errors import UsageError
 from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
-from mibench.methods.method import Method
+from mibench.methods.method import METHODS, Method
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
 from mibench.tasks.variable_task import load_variable_task
@@ -155,11 +155,17 @@ def _params(method: Method, given: Mapping[str, Any], convention: Convention) ->
 
 
 def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict[str, Any]]:
-    """Give each method the parameters that it has; ``name.key`` is for one method, and goes over ``key``."""
+    """Give each method the parameters that it has; ``name.key`` is for one method, and goes over ``key``.
+
+    A run file may say something of a method that is left out this time.
+    """
     found: list[dict[str, Any]] = [{} for _ in methods]
     known = [list(method.known) for method in methods]
     for key, value in sorted(given.items(), key=lambda item: "." in item[0]):
         owner, _, name = key.rpartition(".")
+        if owner in METHODS.components and owner not in {method.name for method in methods}:
+            METHODS.load(owner).parameters({name: value})
+            continue
         takers = [place for place, method in enumerate(methods) if name in known[place] and owner in {"", method.name}]
         if not takers:
             names = sorted({word for words in known for word in words})
