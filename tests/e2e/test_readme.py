@@ -67,7 +67,7 @@ def test_the_cpu_index_of_the_makefile_is_the_one_that_the_readme_names():
 def test_the_featurizers_of_the_guide_are_written_and_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     guide = (Path(__file__).parents[2] / "docs" / "featurizers.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    block, _ = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     exec(compile(block, "featurizers.md", "exec"), {})
     found = load_featurizers("mine.safetensors")
     assert (found.model, found.n_parameters) == ("smollm2-135m", 576 * 8)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from planted.task import register, write_planted
@@ -179,6 +181,18 @@ def test_what_an_artifact_cannot_give_is_refused(run, network, cell, words, said
     ran = run("score", "made.safetensors", "--task", "planted", "--model", network, *words)
     assert ran.status in {1, 2}
     assert said in ran.err
+
+
+def test_the_method_of_the_guide_runs_and_is_compared(cell):
+    guide = (Path(__file__).parents[2] / "docs" / "featurizers.md").read_text(encoding="utf-8")
+    _, block = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    Path("mine.py").write_text(block)
+    ran = cell(
+        "run", "--method", "mine.py:top_change", "--set", "top-change.k=8", "--against", "random-subspace", "--json"
+    )
+    assert ran.status == 0, ran.err
+    (compared,) = ran.json["comparisons"]
+    assert compared["differences"]["normalised_iia"]["verdict"] == "better"
 
 
 def test_layers_beside_listed_heads_are_refused(run, network, monkeypatch):
