@@ -84,7 +84,8 @@ def test_controls_are_measured_where_they_are_asked_for(cell):
     assert {"control_weights", "control_labels"} <= set(record["tables"])
 
 
-def test_what_a_person_sees_names_variable_site_floor_and_filter(cell):
+def test_what_a_person_sees_names_variable_site_floor_and_filter(cell, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     ran = cell("run", "--method", "full-vector")
     assert "a in planted on" in ran.out
     assert "L3@last" in ran.out
