@@ -44,8 +44,9 @@ class SiteFeaturizer:
 
     @property
     def n_parameters(self) -> int:
-        """Floating-point numbers in all operations."""
-        return sum(operation.n_parameters for operation in self.operations)
+        """Floating-point numbers in all operations, and entries of a mask or list of features."""
+        chosen = 0 if isinstance(self.select, str) else len(self.select)
+        return chosen + sum(operation.n_parameters for operation in self.operations)
 
     @property
     def is_edit(self) -> bool:
@@ -144,7 +145,7 @@ class Featurizers:
 
     @property
     def n_parameters(self) -> int:
-        """Floating-point numbers in all operations of all sites."""
+        """Numbers that the featurizers of all sites hold, as ``SiteFeaturizer.n_parameters``."""
         return sum(one.n_parameters for one in self.sites)
 
     @property
