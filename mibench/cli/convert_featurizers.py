@@ -75,9 +75,13 @@ def convert_featurizers(source: str, target: str, wish: Wish) -> None:
 def _from_mib(source: str, target: str, wish: Wish) -> _Converted:
     from mibench.artifacts.featurizers.files import save_featurizers
     from mibench.artifacts.formats.mib_featurizers import import_triplets, task_of_triplets
+    from mibench.artifacts.formats.position_map import check_positions
 
     known = _aliases(task_of_triplets(source))
-    done = import_triplets(source, model=wish.model, position_map=_position_map(wish), positions=known)
+    chosen = _position_map(wish)
+    if known is not None:
+        check_positions(chosen, known)
+    done = import_triplets(source, model=wish.model, position_map=chosen, positions=known)
     save_featurizers(done.featurizers, target, overwrite=wish.overwrite)
     return _Converted(done.featurizers, done.report.words(), {"report": done.report.to_json()})
 

@@ -43,7 +43,7 @@ def command(*, out: str, seed: int, overwrite: bool, as_json: bool, **options: A
                 why=f"{len(values)} are given.",
                 do="Use mibench run for several.",
             )
-    check_output(out, overwrite=overwrite)
+    check_output(out, settings, overwrite=overwrite)
     with Show(silent=as_json) as show:
         found, cost = discover_one(settings, seed, show)
     scored = isinstance(found, CircuitScores)

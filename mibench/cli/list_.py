@@ -56,7 +56,8 @@ def _print_all(*, as_json: bool) -> None:
         print_json(found)
         return
     for kind, rows in found.items():
-        print_table([{"name": row["name"], "description": row["description"]} for row in rows], kind)
+        keys = ("name", "track", "description") if kind in {"tasks", "methods"} else ("name", "description")
+        print_table([{key: row[key] for key in keys} for row in rows], kind)
     click.echo("More of each: mibench list KIND. Records: mibench list records --records DIR.")
 
 

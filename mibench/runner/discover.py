@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mibench.artifacts.featurizers.native import SUFFIX
 from mibench.artifacts.files import FORMATS
 from mibench.core.errors import MibenchError, UsageError
 from mibench.core.files import check_name, exists, is_file, is_folder
+from mibench.core.specs import Track
 from mibench.records.record import Cost
 from mibench.runner.cell_run import TRADES, unexpected
 from mibench.runner.cells import cell_of
 from mibench.runner.execute import Benches
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
-from mibench.runner.plan import Job, plan
+from mibench.runner.plan import Job, plan, track_of
 from mibench.runner.settings import RunSettings
+from mibench.runner.sources import find_method
 from mibench.runner.work import CellRun
 
 
@@ -81,18 +84,25 @@ def discover(job: Job, benches: Benches, settings: RunSettings, observer: Observ
     return made, meter.cost()
 
 
-def check_output(path: Path | str, *, overwrite: bool) -> None:
+def check_output(path: Path | str, settings: RunSettings | None = None, *, overwrite: bool) -> None:
     """Check where an artifact is to go before anything is computed.
+
+    Args:
+        path: Where to.
+        settings: What makes it; None: circuit scores.
+        overwrite: Whether a file that is there is replaced.
 
     Raises:
         UsageError: The suffix is of no known format, a file is there, or its folder is none.
     """
     target = Path(path)
-    if target.suffix.lower() not in FORMATS:
+    methods = [] if settings is None else [find_method(ref) for ref in settings.methods]
+    known = [SUFFIX] if track_of(methods) is Track.VARIABLE else list(FORMATS)
+    if target.suffix.lower() not in known:
         raise UsageError(
             f"{target} cannot be written.",
             why=f"The suffix '{target.suffix}' says no known format.",
-            do=f"Use {', '.join(FORMATS)}.",
+            do=f"Use {', '.join(known)}.",
         )
     check_name(target)
     if exists(target) and not overwrite:

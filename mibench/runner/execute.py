@@ -130,7 +130,9 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
         UsageError: An unknown task or split, an extra that the level does not have, or a file where the folder of
             records is to be.
     """
-    variable = (track or track_of([find_method(ref) for ref in settings.methods])) is Track.VARIABLE
+    track = track or track_of([find_method(ref) for ref in settings.methods])
+    variable = track is Track.VARIABLE
+    _check_keys(settings, track)
     if variable:
         check_controls(frozenset(settings.extras))
     else:
@@ -145,6 +147,30 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
             continue
         if settings.split not in splits:
             raise unknown(f"split of {ref}", settings.split, splits)
+
+
+_OF_OTHERS = {
+    Track.CIRCUIT: ("variable", "component", "position", "layer", "heads"),
+    Track.VARIABLE: ("level", "ablation", "floor_draws", "padded"),
+}
+"""Settings that mean nothing in a track."""
+
+
+def _check_keys(settings: RunSettings, track: Track) -> None:
+    """Refuse settings that would be ignored.
+
+    Raises:
+        UsageError: One is of another track.
+    """
+    for name in _OF_OTHERS.get(track, ()):
+        if name in settings.model_fields_set and getattr(settings, name) != RunSettings.model_fields[name].get_default(
+            call_default_factory=True
+        ):
+            raise UsageError(
+                f"'{name.replace('_', '-')}' means nothing here.",
+                why=f"What is scored is of the {track} track.",
+                do="Leave it out, or use a method of the other track.",
+            )
 
 
 def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:

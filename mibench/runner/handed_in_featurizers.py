@@ -10,6 +10,7 @@ from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.featurizers.files import load_featurizers
 from mibench.artifacts.featurizers.native import is_native
 from mibench.artifacts.formats.mib_featurizers import import_triplets, is_triplets, task_of_triplets
+from mibench.artifacts.formats.position_map import check_positions
 from mibench.core.errors import ArtifactError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.sites import Component
@@ -65,6 +66,7 @@ def read_featurizers(
 def _imported(path: Path, settings: RunSettings, positions: Mapping[str, str | None]) -> Featurizers:
     """MIB's featurizers, with what could not be read of them in their notes."""
     known = load_variable_task(task_of_triplets(path)).position_names
+    check_positions(positions, known)
     done = import_triplets(path, model=stated_model(settings), position_map=positions, positions=known)
     return replace(done.featurizers, meta={**done.featurizers.meta, "notes": done.report.words()})
 

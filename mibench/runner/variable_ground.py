@@ -17,6 +17,7 @@ from mibench.tasks.positions import Position
 from mibench.tasks.variable_parts import DEFAULT_SIZE
 from mibench.tasks.variable_task import VariableTask
 from mibench.tracks.interchange_rows import SolvedRows, solved
+from mibench.tracks.site_groups import Size, groups_of
 
 Heads = tuple[tuple[int, int], ...]
 
@@ -173,6 +174,8 @@ def variable_cell_with(method: MethodRef, job: Job, bench: Workbench, settings: 
             why="Its linear target is fitted by swapping them, and none is known of this model.",
             do="Give --heads layer.head,layer.head.",
         )
+    anatomy = bench.model.anatomy
+    groups_of(where, Size(anatomy.n_layers, anatomy.n_heads))  # layers and heads are the model's
     check_separated(task, where.name, task.rows(parts.evaluated, settings.limit))
     evaluated = labelled(job, bench, settings, parts.evaluated)
     others = {split: labelled(job, bench, settings, split) for split in parts.all}

@@ -37,6 +37,12 @@ def load_task(ref: str) -> Task:
         return _local_task(existing_file(path))
     if is_file(path):
         raise UsageError(f"{ref} is not a pairs file.", why="Its name does not end in .jsonl.", do="Rename it.")
+    if ref in Registry(kind="variable_task", package="mibench.tasks").components:
+        raise UsageError(
+            f"'{ref}' is no task of the circuit track.",
+            why="It has a causal model, for methods that look for its variables.",
+            do=f"See mibench tasks causal {ref}, or use a method of the variable track.",
+        )
     raise UsageError(
         f"Unknown task '{ref}'.",
         why="No task has that name, and it is not the path of a .jsonl file.",

@@ -202,3 +202,26 @@ def test_layers_beside_listed_heads_are_refused(run, network, monkeypatch):
     ran = run("run", "--task", "planted", "--model", network, "--method", "full-vector", *heads)
     assert ran.status == 2
     assert "do not go together" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--method", "full-vector", "--level", "node"), "'level' means nothing here"),
+        (("--method", "full-vector", "--floor-draws", "3"), "'floor-draws' means nothing here"),
+        (("--method", "eap", "--task", "ioi", "--position", "last"), "'position' means nothing here"),
+        (("--method", "full-vector", "--layer", "99"), "There is no layer 99"),
+    ],
+)
+def test_what_would_be_ignored_or_cannot_be_is_refused_before_a_record(run, network, monkeypatch, words, said):
+    register(monkeypatch)
+    ran = run("run", "--task", "planted", "--model", network, *words)
+    assert ran.status == 2
+    assert said in ran.err
+    assert not Path("mibench-records").exists()
+
+
+def test_a_suffix_that_cannot_be_is_refused_before_the_method_runs(cell):
+    ran = cell("discover", "--method", "das", "--out", "made.json")
+    assert ran.status == 2
+    assert "The method took" not in ran.err
