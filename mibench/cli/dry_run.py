@@ -27,7 +27,9 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         print_json([_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs])
         return
     cells = list(dict.fromkeys(needs for job, needs in jobs if not job.floor))
-    print_table([_needs(needs) | {"here": "no" if needs.skip else "yes"} for needs in cells], f"{len(cells)} cells")
+    n_cells = len({(job.variable, needs) for job, needs in jobs if not job.floor})
+    title = f"{n_cells} cells" if n_cells == len(cells) else f"{n_cells} cells, by task and model"
+    print_table([_needs(needs) | {"here": "no" if needs.skip else "yes"} for needs in cells], title)
     print_table([_row(job) for job, _ in jobs], f"{len(jobs)} jobs")
     for error, names in _by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
