@@ -1,0 +1,1 @@
+"""Sparse dictionaries as data: what the SAE track scores."""

@@ -1,0 +1,1 @@
+"""Sparse dictionaries at work: encode, decode, reconstruct."""
