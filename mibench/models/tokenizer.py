@@ -33,6 +33,11 @@ class TextTokenizer:
     inner: PreTrainedTokenizerBase
     bos_id: int | None
 
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """Ids that stand for no text, such as BOS and padding, ascending."""
+        return tuple(sorted({int(token) for token in self.inner.all_special_ids}))
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of ``text``; nothing is added."""
         return [int(token) for token in self.inner.encode(text, add_special_tokens=False)]

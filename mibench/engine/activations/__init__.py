@@ -1,0 +1,1 @@
+"""Activations of text at hook points: reading, storing, splicing back in."""

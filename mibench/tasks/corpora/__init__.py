@@ -1,0 +1,1 @@
+"""Texts that activations are read on, one a file."""
