@@ -12,7 +12,8 @@ setup(
     packages=[*find_namespace_packages(include=["mibench*"]), *SHIPPED],
     package_dir=SHIPPED,
     package_data={
-        **{name: ["*.jsonl", "*.json", "*.md", "*.yaml"] for name in SHIPPED},
+        **{name: ["*.jsonl", "*.json", "*.md", "*.yaml", "*.csv"] for name in SHIPPED},
         "mibench.leaderboard": ["templates/*"],
+        "mibench.plots": ["templates/*"],
     },
 )

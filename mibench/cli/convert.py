@@ -1,4 +1,4 @@
-"""``mibench convert``: circuit scores and featurizers from one file format to another."""
+"""``mibench convert``: circuit scores, featurizers and dictionaries from one file format to another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibench.cli.convert_dictionaries import FORMATS as DICTIONARY_FORMATS
 from mibench.cli.report import json_option, plain, print_json
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _EXAMPLE = """Example:
     mibench convert ifr.json ifr.safetensors --selection greedy
     mibench convert ARC_easy_Gemma2ForCausalLM_answer das.safetensors --model gemma-2-2b
     mibench convert das.safetensors submission
+    mibench convert layer_12/width_16k/average_l0_82 sae.safetensors --model gemma-2-2b
+    mibench convert sae.safetensors sae_folder --to saelens
 """
 
 
@@ -33,17 +36,29 @@ _EXAMPLE = """Example:
     type=click.Choice(["top-n", "greedy", "pnr", "ilp", "pnr+ilp"]),
     help="How circuits are to be chosen from the scores; .safetensors keeps it.",
 )
-@click.option("--model", metavar="NAME", help="Model of MIB's featurizers, whose files do not name it for certain.")
+@click.option("--model", metavar="NAME", help="Model of featurizers or of a dictionary, where its files do not say.")
 @click.option("--position-map", metavar="FILE", help="YAML: MIB's token positions, and the task's that they are.")
+@click.option("--hook", metavar="KIND.Llayer", help="Where a dictionary reads, where its files do not say it.")
+@click.option("--to", type=click.Choice(DICTIONARY_FORMATS), help="Format of a dictionary.  [default: native]")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 @json_option
 def command(source: str, target: str, **options: Any) -> None:
     """Convert circuit scores between .safetensors (native), and MIB's .json and .pt.
 
-    Featurizers: a folder of MIB's to .safetensors, or .safetensors to a submission's folder.
+    Featurizers: a folder of MIB's to .safetensors, or .safetensors to a submission's folder. Dictionaries: SAELens and
+    sparsify folders, dictionary_learning's, Gemma Scope's .npz, or a .safetensors of arrays, to any of these.
     """
+    from mibench.cli import convert_dictionaries as dictionaries
     from mibench.cli.convert_featurizers import Wish, convert_featurizers, holds_featurizers
 
+    if dictionaries.holds_dictionary(source):
+        _refuse(options, ("level", "binary", "selection"), "circuit scores")
+        _refuse(options, ("position_map",), "featurizers")
+        keys = ("model", "hook", "overwrite", "as_json")
+        asked = dictionaries.Wish(options["to"] or "native", *(options[key] for key in keys))
+        dictionaries.convert_dictionary(source, target, asked)
+        return
+    _refuse(options, ("hook", "to"), "dictionaries")
     if holds_featurizers(source):
         _refuse(options, ("level", "binary", "selection"), "circuit scores")
         wish = Wish(options["model"], options["position_map"], options["overwrite"], options["as_json"])

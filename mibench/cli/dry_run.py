@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from mibench.cli.report import print_error, print_json, print_table
 from mibench.core.errors import MibenchError
+from mibench.core.specs import Track
+from mibench.runner.dictionary_forecast import StoreForecast, forecasts
 from mibench.runner.execute import check_names
+from mibench.runner.grounds import NO_MODEL
 from mibench.runner.needs import Checks, Needs
 from mibench.runner.plan import Job, plan_cells
 from mibench.runner.settings import RunSettings
@@ -21,16 +25,22 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         UsageError: The settings name something that does not exist.
     """
     check_names(settings)
-    checks = Checks()
-    jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in plan_cells(settings)]
+    checks, planned = Checks(), plan_cells(settings)
+    jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in planned]
+    stores = forecasts([(job, own) for job, own in planned if job.track is Track.SAE])
     if as_json:
-        print_json([_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs])
+        found = [_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs]
+        print_json({"jobs": found, "activations": [asdict(one) for one in stores]} if stores else found)
         return
     cells = list(dict.fromkeys(needs for job, needs in jobs if not job.floor))
     n_cells = len({(job.variable, needs) for job, needs in jobs if not job.floor})
     title = f"{n_cells} cells" if n_cells == len(cells) else f"{n_cells} cells, by task and model"
     print_table([_needs(needs) | {"here": "no" if needs.skip else "yes"} for needs in cells], title)
     print_table([_row(job) for job, _ in jobs], f"{len(jobs)} jobs")
+    if stores:
+        print_table(
+            [store_row(one, settings) for one in stores], "activations, each computed once for all dictionaries"
+        )
     for error, names in _by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
         print_error(error)
@@ -49,6 +59,7 @@ def _row(job: Job) -> dict[str, Any]:
     return {
         "task": job.task,
         "variable": job.variable or "",
+        **({"hook": job.hook or "half-way up"} if job.track is Track.SAE and job.model != NO_MODEL else {}),
         "model": job.model,
         "method": job.method.name,
         "seed": job.seed,
@@ -68,6 +79,19 @@ def _needs(needs: Needs) -> dict[str, Any]:
         "examples": needs.examples,
         "training": needs.train,
         "batch": needs.batch_size,
+    }
+
+
+def store_row(one: StoreForecast, settings: RunSettings) -> dict[str, Any]:
+    """A set of activations as a row of a table."""
+    kept = "disk" if settings.storage == "disk" else "not kept"
+    return {
+        "model": one.model,
+        "hook": one.hook or "half-way up",
+        "text": one.text,
+        "tokens": one.tokens,
+        kept: "?" if one.bytes is None else f"{one.bytes / 1e9:.2f} GB",
+        "hours here, roughly": "?" if one.hours is None else f"{one.hours:.2f}",
     }
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mibench.cli.report import print_json
 from mibench.core.errors import MibenchError
 from mibench.core.files import check_name
+
+if TYPE_CHECKING:
+    from mibench.records.saebench.read import PublishedResult, Version
 
 _RECORDS = Path("leaderboard/records")
 _OUT = Path("leaderboard")
@@ -21,6 +25,18 @@ _out = click.option(
     show_default=True,
     help="Folder of the tables and the page.",
 )
+_published = click.option(
+    "--published",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of SAEBench's result files, or `saebench` for those that come with mibench: shown as published by "
+    "others, and never ranked; may be repeated.",
+)
+_version = click.option(
+    "--version",
+    type=click.Choice(["saebench-0.3", "saebench-0.6", "mibench"]),
+    help="Which SAEBench made them, where files do not tell.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 
 
@@ -32,16 +48,20 @@ def leaderboard() -> None:
 @leaderboard.command("build")
 @_records
 @_out
+@_published
+@_version
 @_json
-def build_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> None:
+def build_command(
+    records: tuple[Path, ...], out: Path, published: tuple[Path, ...], version: Version | None, *, as_json: bool
+) -> None:
     """Write leaderboard.md, leaderboard.csv, index.html and the curves of all RECORDS.
 
     RECORDS are folders that `mibench run` wrote; the default is leaderboard/records.
     """
     from mibench.leaderboard.build import build
 
-    _check_names(*records, out)
-    report = build(records or (_RECORDS,), out)
+    _check_names(*records, *published, out)
+    report = build(records or (_RECORDS,), out, _results(published, version))
     if as_json:
         print_json(report.as_dict())
         return
@@ -54,13 +74,17 @@ def build_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> Non
 @leaderboard.command("check")
 @_records
 @_out
+@_published
+@_version
 @_json
-def check_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> None:
+def check_command(
+    records: tuple[Path, ...], out: Path, published: tuple[Path, ...], version: Version | None, *, as_json: bool
+) -> None:
     """Fail unless the tables and the page are those that RECORDS give."""
     from mibench.leaderboard.build import check
 
-    _check_names(*records, out)
-    differences = check(records or (_RECORDS,), out)
+    _check_names(*records, *published, out)
+    differences = check(records or (_RECORDS,), out, _results(published, version))
     if as_json:
         print_json({"up_to_date": not differences, "differences": differences})
     if differences:
@@ -71,6 +95,17 @@ def check_command(records: tuple[Path, ...], out: Path, *, as_json: bool) -> Non
         )
     if not as_json:
         click.echo(f"{out} is up to date.")
+
+
+def _results(folders: tuple[Path, ...], version: Version | None) -> list[PublishedResult]:
+    from mibench.records.saebench.read import read_results
+    from mibench.records.saebench.shipped import SHIPPED, shipped_results
+
+    return [
+        one
+        for folder in folders
+        for one in (shipped_results() if str(folder) == SHIPPED else read_results(folder, version=version))
+    ]
 
 
 def _check_names(*paths: Path) -> None:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-HEADLINES = ("distance_absolute", "cmd", "cpr", "normalised_iia", "explained_variance")
+HEADLINES = (
+    "distance_absolute", "cmd", "cpr", "normalised_iia", "explained_variance_global", "ce_loss_score",
+    "probe_accuracy_k5", "sae_top_5_test_accuracy", "disentangle_err", "disentanglement_score", "absorption",
+    "mcc_decoder", "explained_variance",
+)  # fmt: skip
 """The first of these that a record has speaks for it."""
 
 _EXAMPLE = """Example:
@@ -77,7 +81,13 @@ def _tasks() -> list[Row]:
     circuits = [
         _row(one, keys) | {"variables": [], "notes": one.metadata.get("notes", "")} for one in _components("task")
     ]
-    return circuits + [_variable_task(one) for one in _components("variable_task", "tasks")]
+    variables = [_variable_task(one) for one in _components("variable_task", "tasks")]
+    return circuits + variables + [_dictionary_task(one) for one in _components("dictionary_task", "tasks")]
+
+
+def _dictionary_task(one: Component) -> Row:
+    row = _row(one, ("version", "licence")) | {"track": "sae", "metric": one.metadata.get("family", "")}
+    return row | {"variables": [], "notes": one.metadata.get("notes", "")}
 
 
 def _variable_task(one: Component) -> Row:

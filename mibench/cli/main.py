@@ -21,9 +21,11 @@ COMMANDS = {
     "validate": "Compute published curves, and compare.",
     "show": "Show records.",
     "compare": "Compare methods of record folders, with paired intervals.",
-    "plot": "Draw curves, heads and circuits.",
+    "plot": "Draw curves, heads, circuits, and frontiers of dictionaries.",
+    "cards": "Write a page of a dictionary's latents.",
     "stability": "Run a method again, and see what it finds again.",
     "convert": "Convert an artifact between file formats.",
+    "export": "Write records as result files of other benchmarks.",
     "tasks": "Export a task's pairs for other stacks.",
     "models": "Fetch models, so that they load without a network.",
     "leaderboard": "Build or check the leaderboard.",
@@ -65,6 +67,10 @@ class LazyGroup(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands alone: the usage line has the two options, and help stays on one screen."""
+        self.format_commands(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -75,7 +81,9 @@ def _module(name: str) -> str:
     return "list_" if name == "list" else name
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, options_metavar="[--version] [--help]", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(mibench.__version__, prog_name="mibench")
 def cli() -> None:
     """A benchmark harness for mechanistic interpretability.

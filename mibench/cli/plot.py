@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from mibench.cli.report import DEFAULT_RECORDS, json_option, plain, print_json
+from mibench.cli.picture import check_out, picture_options, write_picture
+from mibench.cli.plot_dictionaries import density, frontier, grid, recovery
 from mibench.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from mibench.plots.style import Picture
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _CURVES = """Example:
 
@@ -43,7 +37,6 @@ _QUANTITIES = {
     "kl": "KL(model ‖ circuit), nats",
     "complement": "faithfulness of the complement",
 }
-_SUFFIXES = (".svg", ".png")
 
 
 @click.group()
@@ -54,49 +47,31 @@ def command() -> None:
     """
 
 
-def _options(name: str) -> Callable[[Function], Function]:
-    """The options of every picture; ``name`` is that of its file."""
-    options = [
-        click.option("--records", "folder", default=DEFAULT_RECORDS, show_default=True, help="Folder to find ids in."),
-        click.option("-o", "--out", default=f"{name}.svg", show_default=True, help="Picture: .svg or .png."),
-        click.option("--overwrite", is_flag=True, help="Replace the picture if it is there."),
-        click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Page."),
-        json_option,
-    ]
-
-    def add(function: Function) -> Function:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
 @command.command(epilog=_CURVES)
 @click.argument("records", nargs=-1, required=True, metavar="RECORD…")
 @click.option("--ranking", type=click.Choice(["signed", "absolute"]), default="absolute", show_default=True)
 @click.option("--of", "quantity", type=click.Choice(list(_QUANTITIES)), default="faithfulness", show_default=True)
 @click.option("--scale", type=click.Choice(["log", "linear"]), default="log", show_default=True, help="Circuit sizes.")
-@_options("curves")
+@picture_options("curves")
 def curves(records: tuple[str, ...], ranking: str, quantity: str, scale: Any, **options: Any) -> None:
     """Draw curves over circuit size, with 95 % intervals as bands, one line a record."""
     from mibench.cli.drawable import curve_title, named_curves
     from mibench.cli.find import find_record
     from mibench.plots.curves import faithfulness_picture
 
-    _check_out(options)
+    check_out(options)
     found = [find_record(ref, options["folder"]) for ref in records]
     lines = named_curves(found, f"{quantity}_{ranking}")
     what = _QUANTITIES[quantity]
     title = curve_title(found)
     drawn = faithfulness_picture(lines, title, ranking, scale=scale, theme=options["theme"], what=what)
-    _write(drawn, options, {"curves": list(lines)}, f"{len(lines)} curve{'s' if len(lines) > 1 else ''}")
+    write_picture(drawn, options, {"curves": list(lines)}, f"{len(lines)} curve{'s' if len(lines) > 1 else ''}")
 
 
 @command.command(epilog=_HEADS)
 @click.argument("source", metavar="RECORD|FILE")
 @click.option("--how", type=click.Choice(["sum", "max"]), default="sum", show_default=True, help="Of an item's parts.")
-@_options("heads")
+@picture_options("heads")
 def heads(source: str, how: Any, **options: Any) -> None:
     """Draw how much each head and MLP matters, by layer.
 
@@ -106,24 +81,24 @@ def heads(source: str, how: Any, **options: Any) -> None:
     from mibench.cli.drawable import drawable
     from mibench.plots.importance import importance, importance_picture
 
-    _check_out(options)
+    check_out(options)
     found = drawable(source, options["folder"])
     values = importance(found.scores.graph, found.scores.scores, found.scores.scored, how)
     drawn = importance_picture(values, found.title, theme=options["theme"])
-    _write(drawn, options, {"meaning": values.meaning}, values.meaning)
+    write_picture(drawn, options, {"meaning": values.meaning}, values.meaning)
 
 
 @command.command(epilog=_CIRCUIT)
 @click.argument("source", metavar="RECORD|FILE")
 @click.option("--top", type=click.IntRange(1, 200), default=30, show_default=True, help="Edges, at most.")
-@_options("circuit")
+@picture_options("circuit")
 def circuit(source: str, top: int, **options: Any) -> None:
     """Draw the circuit of the best edges by |score|: pruned, with at most --top edges."""
     from mibench.cli.drawable import drawable
     from mibench.core.specs import Level
     from mibench.plots.diagram import circuit_picture, strongest, top_edges
 
-    _check_out(options)
+    check_out(options)
     found = drawable(source, options["folder"])
     scores = found.scores
     if scores.level is not Level.EDGE:
@@ -134,13 +109,13 @@ def circuit(source: str, top: int, **options: Any) -> None:
     else:
         chosen = top_edges(scores.graph, scores.scores, top)
     drawn = circuit_picture(chosen, found.title, theme=options["theme"])
-    _write(drawn, options, {"edges": int(chosen.edges.sum()), "of": scores.graph.n_edges}, chosen.words)
+    write_picture(drawn, options, {"edges": int(chosen.edges.sum()), "of": scores.graph.n_edges}, chosen.words)
 
 
 @command.command(epilog=_SITES)
 @click.argument("source", metavar="RECORD")
 @click.option("--against", metavar="RECORD", help="Subtract this record's map, on the rows that both have.")
-@_options("sites")
+@picture_options("sites")
 def sites(source: str, against: str | None, **options: Any) -> None:
     """Draw where a causal variable was found: layers × positions (or heads), less what doing nothing gives.
 
@@ -153,7 +128,7 @@ def sites(source: str, against: str | None, **options: Any) -> None:
     from mibench.metrics.variable.maps import difference_maps, site_maps
     from mibench.plots.heat_map import heat_map_picture
 
-    _check_out(options)
+    check_out(options)
     record, tables = site_tables(source, options["folder"])
     records = [record]
     if against is None:
@@ -165,28 +140,8 @@ def sites(source: str, against: str | None, **options: Any) -> None:
     if not options["as_json"]:
         print_map(maps, title)
     summary = {"words": maps.words, "digest": array_digest(maps.values)}
-    _write(heat_map_picture(maps, title, theme=options["theme"]), options, summary, maps.words)
+    write_picture(heat_map_picture(maps, title, theme=options["theme"]), options, summary, maps.words)
 
 
-def _check_out(options: dict[str, Any]) -> None:
-    """Check where the picture is to go before it is drawn."""
-    from mibench.core.files import check_name, exists
-
-    target = Path(options["out"])
-    if target.suffix.lower() not in _SUFFIXES:
-        why = f"The suffix '{target.suffix}' says no known format."
-        raise UsageError(f"{target} cannot be written.", why=why, do=f"Use {' or '.join(_SUFFIXES)}.")
-    check_name(target)
-    if exists(target) and not options["overwrite"]:
-        raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
-
-
-def _write(drawn: Picture, options: dict[str, Any], summary: dict[str, Any], words: str) -> None:
-    from mibench.core.files import atomic_write
-
-    target = Path(options["out"])
-    atomic_write(target, drawn.svg() if target.suffix.lower() == ".svg" else drawn.png())
-    if options["as_json"]:
-        print_json({"out": str(target)} | summary)
-    else:
-        click.echo(plain(f"{target}: {words}"))
+for _picture in (frontier, grid, density, recovery):
+    command.add_command(_picture)

@@ -13,12 +13,16 @@ from mibench.cli.options import (
     model_options,
     score_options,
     site_options,
+    sweep_options,
     task_options,
+    text_options,
 )
 from mibench.cli.report import json_option
 from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from mibench.runner.execute import Report
+    from mibench.runner.observe import Observer
     from mibench.runner.settings import RunSettings
 
 _EXAMPLE = """Example:
@@ -35,9 +39,11 @@ _EXAMPLE = """Example:
 @click.argument("run_file", required=False, metavar="[RUN.yaml]")
 @task_options
 @site_options
+@text_options
 @model_options
 @cell_options
 @method_options
+@sweep_options
 @click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]")
 @score_options
 @click.option("--dry-run", is_flag=True, help="List what each cell needs and the jobs, and stop.")
@@ -50,6 +56,11 @@ def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: An
     killed run goes on where it stopped. A cell of RUN.yaml whose model or data cannot be had here is skipped.
     """
     settings = _settings(run_file, options)
+    if dry_run and settings.artifact and not settings.methods:
+        from mibench.cli.dry_run_artifacts import show_artifact_plan
+
+        show_artifact_plan(settings.artifact, settings, as_json=as_json)
+        return
     if dry_run:
         from mibench.cli.dry_run import show_plan
 
@@ -57,11 +68,20 @@ def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: An
         return
     from mibench.cli.outcome import finish
     from mibench.cli.progress import Show
-    from mibench.runner.execute import run
 
     with Show(silent=as_json) as show:
-        report = run(settings, show)
+        report = _do(settings, show)
     finish(report, settings, as_json=as_json)
+
+
+def _do(settings: RunSettings, observer: Observer) -> Report:
+    if settings.artifact:
+        from mibench.runner.handed_in import score_artifacts
+
+        return score_artifacts(settings, observer)
+    from mibench.runner.execute import run
+
+    return run(settings, observer)
 
 
 def _settings(run_file: str | None, options: dict[str, Any]) -> RunSettings:
@@ -74,7 +94,7 @@ def _settings(run_file: str | None, options: dict[str, Any]) -> RunSettings:
     if isinstance(values.get("cells"), list):
         values["cells"] = [_under(flags, cell) for cell in values["cells"]]
     settings = run_settings(values | flags)
-    if not settings.methods:
+    if not (settings.methods or settings.artifact):
         raise UsageError(
             "No method is given.", why="At least one is needed.", do="Add --method; see mibench list methods."
         )

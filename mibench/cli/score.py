@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mibench.cli.options import given, model_options, score_options, site_options, task_options
+from mibench.cli.options import given, model_options, score_options, site_options, task_options, text_options
 from mibench.cli.report import json_option
 
 _EXAMPLE = """Example:
@@ -16,6 +16,7 @@ _EXAMPLE = """Example:
     mibench score scores.json --task ioi --model smollm2-135m --split test --out records
     mibench score a.pt b.safetensors --task ioi --against eap --meta meta.yaml
     mibench score ioi_gpt2/ --task ioi --model gpt2 --split test
+    mibench score sae/*.safetensors --task sae-core --task sae-probing --split test
 """
 
 
@@ -23,10 +24,12 @@ _EXAMPLE = """Example:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @task_options
 @site_options
+@text_options
 @model_options
 @score_options
 @click.option("--meta", help="YAML: method, version, params, seed, selection of the artifacts.")
 @click.option("--binary", is_flag=True, help="Each file is one circuit (in_graph), not a ranking.")
+@click.option("--dry-run", is_flag=True, help="Print what would be scored, and what activations take.")
 @click.option("--position-map", help="YAML: positions of the task by MIB's ids, for MIB's featurizers.")
 @json_option
 def command(
@@ -35,6 +38,7 @@ def command(
     meta: str | None,
     binary: bool,
     position_map: str | None,
+    dry_run: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -44,7 +48,8 @@ def command(
     5, 10, 20 and 50 % of the edges, in any order; or of two such folders, abs-false for the signed and abs-true for
     the absolute curve. The tenth size is the whole model. Circuits that are too large are refused, except under
     --convention mib, which goes by rank. Or FILE is featurizers of a causal variable: ours, or a folder of MIB's
-    triplets, of which nothing is executed.
+    triplets, of which nothing is executed. Or FILE is a sparse dictionary (ours, SAELens, dictionary_learning, Gemma
+    Scope, sparsify, or four arrays); many of them share one pass over the activations.
     """
     from mibench.artifacts.formats.position_map import read_position_map
     from mibench.cli.outcome import finish
@@ -53,6 +58,11 @@ def command(
     from mibench.runner.settings import run_settings
 
     settings = run_settings(given(options))
+    if dry_run:
+        from mibench.cli.dry_run_artifacts import show_artifact_plan
+
+        show_artifact_plan(files, settings, as_json=as_json)
+        return
     known = ArtifactMeta() if meta is None else read_meta(meta)
     positions = {} if position_map is None else read_position_map(position_map)
     artifacts = [load_artifact(Path(file), known, settings, positions, binary=binary) for file in files]

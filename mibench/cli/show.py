@@ -21,26 +21,39 @@ from mibench.cli.report import (
 if TYPE_CHECKING:
     from mibench.core.specs import Cell
     from mibench.records.record import Cost, CurvePoint, MetricValue, RunRecord
+    from mibench.records.saebench.read import Version
 
 _EXAMPLE = """Example:
 
 \b
     mibench show 3fa94c --records runs/first
     mibench show runs/first/circuit/ioi/gpt2/eap/3fa94c….json --json
+    mibench show core/my-saes_layer_12_eval_results.json
 """
 
 
 @click.command(epilog=_EXAMPLE)
 @click.argument("records", nargs=-1, required=True, metavar="RECORD…")
 @click.option("--records", "folder", default=DEFAULT_RECORDS, show_default=True, help="Folder to find ids in.")
+@click.option(
+    "--version",
+    type=click.Choice(["saebench-0.3", "saebench-0.6", "mibench"]),
+    help="Which SAEBench made a result file, where it does not tell.",
+)
 @json_option
-def command(records: tuple[str, ...], folder: str, *, as_json: bool) -> None:
+def command(records: tuple[str, ...], folder: str, version: Version | None, *, as_json: bool) -> None:
     """Show records: numbers, intervals, curves, cost and provenance.
 
-    RECORD is the path of a record, or the beginning of a cell id in the folder of --records.
+    RECORD is the path of a record, or the beginning of a cell id in the folder of --records; or a result file of
+    SAEBench, which is shown as published by others.
     """
     from mibench.cli.find import find_record
+    from mibench.cli.show_published import print_results, results_of
+    from mibench.records.saebench.read import is_result
 
+    if all(is_result(ref) for ref in records):
+        print_results(results_of(records, version), as_json=as_json)
+        return
     found = [find_record(ref, folder) for ref in records]
     if as_json:
         print_json([_as_json(record) for record in found])

@@ -14,6 +14,7 @@ COLUMNS: dict[Track, dict[str, str]] = {
         "iia_average": "MIB average (high)",
         "iia_highest": "MIB highest (high)",
     },
+    Track.SAE: {},
 }
 """Metrics of the table, with their titles and which way is better."""
 
@@ -29,12 +30,27 @@ MEASURED: dict[Track, dict[str, str]] = {
         "mse_average": "MSE (low)",
         "selectivity": "selectivity (high)",
     },
+    Track.SAE: {
+        "l0": "L0",
+        "explained_variance_global": "explained variance (high)",
+        "ce_recovered_mean": "CE recovered, mean ablation (high)",
+        "dead": "dead (low)",
+        "probe_accuracy_k1": "probe, 1 latent (high)",
+        "probe_accuracy_k5": "probe, 5 latents (high)",
+        "disentangle_err": "disentangle (high)",
+        "mcc_decoder": "MCC (high)",
+        "recovery_at_90": "recovery at .9 (high)",
+        "latent_f1": "latent F1 (high)",
+        "absorption": "absorption (low)",
+        "hedging": "hedging (low)",
+    },
 }
 """Metrics that are shown where they were measured."""
 
 COMPARED: dict[Track, tuple[str, ...]] = {
     Track.CIRCUIT: ("distance_absolute", "cmd", "cpr", "area_bounded_signed"),
     Track.VARIABLE: ("normalised_iia", "normalised_average", "iia_average", "isolate", "explained_variance"),
+    Track.SAE: (),
 }
 """Metrics that a comparison shows first."""
 

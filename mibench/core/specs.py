@@ -156,6 +156,19 @@ class VariableRef(Frozen):
     """Whether a selector reads the gold answer."""
 
 
+class DictionaryRef(Frozen):
+    """Where a dictionary of a cell reads and writes, and the text that goes with it."""
+
+    hook: str
+    """What it reads, such as ``residual-post.L15``."""
+    output: str | None = None
+    """What it reconstructs, for a transcoder; None: what it reads."""
+    corpus: str
+    """Text that its method trained on, and that tasks without prompts of their own are scored on."""
+    context: int
+    """Tokens of a context, BOS included."""
+
+
 class Cell(Frozen):
     """One task, model, method, parameters, seed and conventions.
 
@@ -173,9 +186,11 @@ class Cell(Frozen):
     convention: Convention = Convention.MIBENCH
     variable: VariableRef | None = None
     """What is looked for in the variable track; None in the others, and then no part of the id."""
+    dictionary: DictionaryRef | None = None
+    """Where a dictionary works, in the SAE track; None in the others, and then no part of the id."""
 
     @property
     def id(self) -> str:
         """First 32 hex digits of the sha256 of the canonical JSON."""
-        left_out = {"variable"} if self.variable is None else set()
+        left_out = {name for name in ("variable", "dictionary") if getattr(self, name) is None}
         return digest(self.model_dump(mode="json", exclude=left_out))[:32]

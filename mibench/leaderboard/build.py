@@ -12,16 +12,22 @@ from typing import Any
 
 from mibench.core.errors import UsageError
 from mibench.core.files import atomic_write, read_text
+from mibench.leaderboard.family_tables import FILE as FAMILIES
+from mibench.leaderboard.family_tables import families_csv
 from mibench.leaderboard.page import html_page
+from mibench.leaderboard.published import FILE as PUBLISHED
+from mibench.leaderboard.published import published_csv, published_tables
 from mibench.leaderboard.rows import collect, make_groups
 from mibench.leaderboard.sites import map_of
+from mibench.leaderboard.sparsity import with_l0
 from mibench.leaderboard.tables import csv_table, markdown_page
 from mibench.leaderboard.view import MAX_CURVES, GroupView, view
+from mibench.records.saebench.read import PublishedResult
 from mibench.records.store import Store
 
 MANIFEST = "build.json"
 TABLES = ("leaderboard.md", "leaderboard.csv", "index.html")
-_OURS = re.compile(r"leaderboard\.(md|csv)|index\.html|(curves|sites)/[a-z0-9-]+\.svg")
+_OURS = re.compile(r"leaderboard\.(md|csv)|(families|published)\.csv|index\.html|(curves|sites)/[a-z0-9-]+\.svg")
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class BuildReport:
         return asdict(self)
 
 
-def build(records: Path | Sequence[Path], out: Path) -> BuildReport:
+def build(records: Path | Sequence[Path], out: Path, published: Sequence[PublishedResult] = ()) -> BuildReport:
     """Write the tables, the page and the curves of all records to ``out``.
 
     Everything is made before anything is written. Files that an earlier build wrote and this one does not are
@@ -58,13 +64,14 @@ def build(records: Path | Sequence[Path], out: Path) -> BuildReport:
     Args:
         records: Folder of records, or several; of a cell that several hold, the first with numbers counts.
         out: Folder of the leaderboard.
+        published: Results of others, which are shown in tables of their own.
 
     Raises:
         UsageError: There is no such folder of records, or a file is in the way.
         StoreError: A record is broken, or a file cannot be written.
     """
     groups = _views(records)
-    outputs = _render(groups)
+    outputs = _render(groups, published)
     before = _listed(out)
     _refuse_foreign(out, outputs, before)
     # Listed before it is written, so that a build that was killed still knows its files.
@@ -78,7 +85,7 @@ def build(records: Path | Sequence[Path], out: Path) -> BuildReport:
     return _report(groups, (*sorted(outputs), MANIFEST), removed)
 
 
-def check(records: Path | Sequence[Path], out: Path) -> list[str]:
+def check(records: Path | Sequence[Path], out: Path, published: Sequence[PublishedResult] = ()) -> list[str]:
     """Return what ``out`` has other than a build of ``records`` would write, one line a file.
 
     Tables and page are compared byte by byte. Pictures only have to be there: their bytes depend on
@@ -88,12 +95,12 @@ def check(records: Path | Sequence[Path], out: Path) -> list[str]:
         UsageError: There is no such folder of records.
         StoreError: A record is broken.
     """
-    outputs = _render(_views(records))
+    outputs = _render(_views(records), published)
     missing = [f"{name}: missing" for name in sorted(outputs) if not (out / name).is_file()]
     differing = [
         f"{name}: differs from what the records give"
-        for name in TABLES
-        if (out / name).is_file() and (out / name).read_bytes() != outputs[name]
+        for name in (*TABLES, FAMILIES, PUBLISHED)
+        if name in outputs and (out / name).is_file() and (out / name).read_bytes() != outputs[name]
     ]
     stale = [f"{name}: no longer made" for name in sorted(_listed(out) - outputs.keys()) if (out / name).is_file()]
     return missing + differing + stale
@@ -108,7 +115,7 @@ def _views(records: Path | Sequence[Path]) -> list[GroupView]:
                 why="The leaderboard is made from records.",
                 do="Give the folder that `mibench run --out` wrote.",
             )
-    return [view(group) for group in make_groups(collect(map(Store, folders)))]
+    return [view(group) for group in make_groups(with_l0(collect(map(Store, folders))))]
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,15 @@ class _Drawing:
     content: bytes
 
 
-def _render(groups: Sequence[GroupView]) -> dict[str, bytes]:
+def _render(groups: Sequence[GroupView], published: Sequence[PublishedResult]) -> dict[str, bytes]:
     drawings = {each.group.id: [*_curves(each), *_maps(each)] for each in groups}
     pictures = {group: [(one.words, one.name) for one in drawn] for group, drawn in drawings.items()}
-    contents = markdown_page(groups), csv_table(groups), html_page(groups, pictures)
+    others = published_tables(published)
+    contents = markdown_page(groups, others), csv_table(groups), html_page(groups, pictures, others)
     files = {one.name: one.content for drawn in drawings.values() for one in drawn}
+    families = families_csv(groups)
+    files |= {} if families is None else {FAMILIES: families}
+    files |= {PUBLISHED: published_csv(others)} if others else {}
     return dict(zip(TABLES, contents, strict=True)) | files
 
 

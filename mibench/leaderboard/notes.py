@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from mibench.core.registry import Registry
-from mibench.core.specs import Cell, Convention, Track, VariableRef
-from mibench.leaderboard.rows import Group, Row
+from mibench.core.specs import Cell, Convention, DictionaryRef, Track, VariableRef
+from mibench.leaderboard.rows import GENERATED, Group, Row, place
 from mibench.leaderboard.text import plain
+from mibench.metrics.sae.normalised import NULLS_AND_ORACLES
 from mibench.models.catalogue import CATALOGUE
 
 _TASKS = Registry(kind="task", package="mibench.tasks")
+_DICTIONARY_TASKS = Registry(kind="dictionary_task", package="mibench.tasks")
 _VARIABLE_TASKS = Registry(kind="variable_task", package="mibench.tasks")
+
+_AUDIT = "fails audit"
+_ENDS = {
+    "core": ("explained variance, FVU, MSE", "CE and KL recovered", "dead latents"),
+    "probing": ("sparse probing",),
+    "causal": ("causal disentanglement",),
+    "absorption": ("absorption, hedging",),
+    "hedging": ("absorption, hedging",),
+    "synthetic": ("synthetic recovery",),
+    "stability": ("stability",),
+}
+"""What the null and the oracle are, by the family of a task of the SAE track."""
 
 _CONVENTIONS = {
     Convention.MIB: "Computed by MIB's rules, its mistakes included: not comparable with the default rules.",
@@ -22,6 +36,7 @@ def facts(group: Group) -> list[str]:
     cell = group.cell
     parts = [cell.track.value, f"{cell.task.split} split, {examples(group)}"]
     parts += _places(cell.variable) if cell.variable else []
+    parts += _hook(cell.dictionary) if cell.dictionary else []
     parts += [f"{cell.level.value} level"] if cell.level else []
     parts += [f"{cell.ablation.value} ablation"] if cell.ablation else []
     return [plain(part) for part in [*parts, f"{cell.convention.value} convention"]]
@@ -39,6 +54,8 @@ def examples(group: Group) -> str:
         if value.n is not None and value.ci_source == "examples"
     }
     number = max(counts, default=limit)
+    if group.track is Track.SAE:
+        return f"{'all' if limit is None else limit} examples"
     if group.track is Track.VARIABLE:
         return _rows(max(counts, default=None), limit)
     if limit is None or (counts and max(counts) < limit):
@@ -49,7 +66,8 @@ def examples(group: Group) -> str:
 def notes(group: Group) -> list[str]:
     """Return what to read before comparing: origin of the weights, data that is not held out, rules."""
     cell = group.cell
-    found = [_about_model(cell.model.name), *_about_task(cell), _about_split(cell.task.split)]
+    generated = cell.dictionary is not None and cell.dictionary.hook == GENERATED
+    found = ["" if generated else _about_model(cell.model.name), *_about_task(cell), _about_split(cell.task.split)]
     found += [_CONVENTIONS.get(cell.convention, "")]
     if cell.bos == "as-given":
         found.append("No beginning-of-text token was added to the prompts.")
@@ -84,6 +102,33 @@ def _about_model(name: str) -> str:
     return f"Weights: {note}." if note else ""
 
 
+def fails_audit(cell: Cell) -> bool:
+    """Tell whether a task's metrics fail an audit of their validity, so that nothing is ranked by them."""
+    known = _DICTIONARY_TASKS.components.get(cell.task.name)
+    return cell.dictionary is not None and known is not None and _AUDIT in str(known.metadata.get("citation", ""))
+
+
+def _hook(where: DictionaryRef) -> list[str]:
+    """Where the dictionaries work, and the text."""
+    if where.hook == GENERATED:
+        return ["generated activations"]
+    return [place(where), f"{where.corpus}, contexts of {where.context} tokens"]
+
+
+def _about_dictionary_task(cell: Cell) -> list[str]:
+    known = _DICTIONARY_TASKS.components.get(cell.task.name)
+    if known is None:
+        return [f"{plain(cell.task.name)} is not a registered task."]
+    told = [str(known.metadata.get("notes", ""))]
+    if fails_audit(cell):
+        told.append(f"{known.metadata.get('citation')}: shown for comparison, not ranked.")
+    ends = [(what, NULLS_AND_ORACLES[what]) for what in _ENDS.get(str(known.metadata.get("family", "")), ())]
+    if cell.convention is Convention.MIBENCH and ends:
+        said = "; ".join(f"{what}: {one.null}, and {one.oracle}" for what, one in ends)
+        told.append(f"Floor and ceiling are, of {said}.")
+    return told
+
+
 def _places(variable: VariableRef) -> list[str]:
     """Where the variable was looked for."""
     parts = [variable.component.value, f"positions {', '.join(variable.positions)}"]
@@ -100,6 +145,8 @@ def _rows(number: int | None, limit: int | None) -> str:
 
 def _about_task(cell: Cell) -> list[str]:
     name, variable = cell.task.name, cell.variable
+    if cell.dictionary is not None:
+        return _about_dictionary_task(cell)
     if variable is not None:
         known = _VARIABLE_TASKS.components.get(name)
         oracle = "A position is found by the gold answer: these numbers are not comparable with those of other boards."

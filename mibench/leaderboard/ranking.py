@@ -11,8 +11,9 @@ own intervals.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mibench.core.errors import DataError, StoreError
 from mibench.core.specs import Track
@@ -27,6 +28,7 @@ from mibench.records.record import MetricValue, RunRecord
 from mibench.records.store import Store
 
 Tables = CircuitTables | VariableTables
+Ranked = TypeVar("Ranked")
 
 _ROUNDING = 1e-6
 
@@ -50,11 +52,29 @@ class Rank:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class Comparison:
     """Whether two rows tie, and how that was decided."""
 
     tied: bool
     how: str
+
+
+def placed(ranked: Sequence[Ranked], compare: Callable[[Ranked, Ranked], Comparison]) -> list[Rank]:
+    """Return the ranks of rows that are given best first.
+
+    Args:
+        ranked: The rows.
+        compare: Holds a row against the leader of the group before it, which comes first.
+    """
+    places: list[Rank] = []
+    leader: Ranked | None = None
+    n_groups, position = 0, 0
+    for index, row in enumerate(ranked):
+        compared = Comparison(tied=False, how="best value") if leader is None else compare(leader, row)
+        if not compared.tied:
+            leader, position, n_groups = row, index + 1, n_groups + 1
+        places.append(Rank(position, letters(n_groups), compared.how))
+    return places
 
 
 class Ranker:
@@ -83,26 +103,17 @@ class Ranker:
                 row.label,
             ),
         )
-        places = self._places(ranked, column.metric)
+        ranks = placed(ranked, lambda leader, row: self._compare(leader, row, column.metric))
+        places = dict(zip((row.id for row in ranked), ranks, strict=True))
         return {row.id: places.get(row.id) or Rank(None, why=excluded[row.id] or "") for row in rows}
 
-    def _places(self, ranked: Sequence[Row], metric: str) -> dict[str, Rank]:
-        places: dict[str, Rank] = {}
-        leader, n_groups, position = None, 0, 0
-        for index, row in enumerate(ranked):
-            compared = self._compare(leader, row, metric) if leader else _Comparison(tied=False, how="best value")
-            if not compared.tied:
-                leader, position, n_groups = row, index + 1, n_groups + 1
-            places[row.id] = Rank(position, letters(n_groups), compared.how)
-        return places
-
-    def _compare(self, leader: Row, row: Row, metric: str) -> _Comparison:
+    def _compare(self, leader: Row, row: Row, metric: str) -> Comparison:
         paired = self._paired(leader, row, metric)
         if isinstance(paired, MetricDifference):
             low, high = paired.ci_low or 0.0, paired.ci_high or 0.0
-            return _described(leader, low, high, "paired bootstrap over examples")
+            return _described(leader.label, low, high, "paired bootstrap over examples")
         first, second = leader.metrics[metric], row.metrics[metric]
-        return _unpaired(leader, first, second, paired)
+        return unpaired(leader.label, first, second, paired)
 
     def _paired(self, first: Row, second: Row, metric: str) -> MetricDifference | str:
         """Return the difference on the same examples, or why there is none."""
@@ -203,20 +214,27 @@ def _value(row: Row, metric: str) -> float:
     return math.nan if value is None else value
 
 
-def _unpaired(leader: Row, first: MetricValue, second: MetricValue, why: str) -> _Comparison:
-    """Compare by the rows' own intervals, as if they were independent."""
+def unpaired(leader: str, first: MetricValue, second: MetricValue, why: str) -> Comparison:
+    """Compare by the rows' own intervals, as if they were independent.
+
+    Args:
+        leader: Label of the row of ``first``.
+        first: Number of the leader.
+        second: Number of the row that is compared with it.
+        why: Why there is nothing better to compare by.
+    """
     halves = [
         (value.ci_high - value.ci_low) / 2
         for value in (first, second)
         if value.ci_low is not None and value.ci_high is not None
     ]
     if len(halves) < 2 or first.value is None or second.value is None:
-        return _Comparison(tied=True, how=f"not separable from {leader.label}: no interval ({why})")
+        return Comparison(tied=True, how=f"not separable from {leader}: no interval ({why})")
     difference, half = first.value - second.value, math.hypot(*halves)
     return _described(leader, difference - half, difference + half, f"unpaired: {why}")
 
 
-def _described(leader: Row, low: float, high: float, how: str) -> _Comparison:
+def _described(leader: str, low: float, high: float, how: str) -> Comparison:
     tied = low <= 0 <= high
     verb = "tied with" if tied else "behind"
-    return _Comparison(tied, f"{verb} {leader.label}, difference [{low:.3g}, {high:.3g}], {how}")
+    return Comparison(tied, f"{verb} {leader}, difference [{low:.3g}, {high:.3g}], {how}")

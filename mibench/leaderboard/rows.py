@@ -9,12 +9,15 @@ from functools import cached_property
 from typing import Any, Literal
 
 from mibench.core.hashing import canonical_json, digest
-from mibench.core.specs import Cell, Track
+from mibench.core.specs import Cell, DictionaryRef, Track
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.seeds import mean_curves, mean_metrics
 from mibench.leaderboard.text import plain, slug
 from mibench.records.record import CurvePoint, MetricValue, Problem, RunRecord
 from mibench.records.store import Store
+
+GENERATED = "generated"
+"""Hook point of tasks whose activations are generated, so that there is no model."""
 
 _SHOWN_DIGITS = 8
 
@@ -125,8 +128,12 @@ class Group:
 
     @property
     def title(self) -> str:
-        """Task, causal variable if there is one, and model."""
+        """Task, causal variable or hook point if there is one, and model."""
         variable = f" · {plain(self.cell.variable.name, 60)}" if self.cell.variable else ""
+        if self.cell.dictionary and self.cell.dictionary.hook == GENERATED:
+            return plain(self.cell.task.name, 60)
+        if self.cell.dictionary:
+            variable = f" · {plain(place(self.cell.dictionary), 90)}"
         return f"{plain(self.cell.task.name, 60)}{variable} on {plain(self.cell.model.name, 60)}"
 
     @property
@@ -135,11 +142,17 @@ class Group:
         parts = (
             self.cell.task.name,
             *([self.cell.variable.name] if self.cell.variable else []),
+            *([place(self.cell.dictionary)] if self.cell.dictionary else []),
             self.cell.model.name,
             self.cell.level or self.track,
             self.cell.convention,
         )
         return f"{slug('-'.join(parts))}-{digest(self.key)[:10]}"
+
+
+def place(where: DictionaryRef) -> str:
+    """Return where a dictionary reads and, if that is elsewhere, writes."""
+    return where.hook if where.output is None else f"{where.hook} to {where.output}"
 
 
 def group_key(cell: Cell) -> dict[str, Any]:
@@ -156,6 +169,7 @@ def group_key(cell: Cell) -> dict[str, Any]:
         "model_digest": cell.model.digest,
         **{name: plain_cell[name] for name in ("level", "ablation", "bos", "convention")},
         **(_variable_key(plain_cell["variable"]) if cell.variable else {}),
+        **(plain_cell["dictionary"] if cell.dictionary else {}),
         **({"target_rows": task.train_digest} if cell.variable and cell.variable.target_heads else {}),
     }
 
@@ -209,7 +223,7 @@ def _order(entry: Entry) -> tuple[int, str]:
 
 def _shared(cell: Cell) -> dict[str, Any]:
     """Return the cell without its seed."""
-    dumped = cell.model_dump(mode="json")
+    dumped = cell.model_dump(mode="json", exclude=None if cell.dictionary else {"dictionary"})
     return dumped | {"method": dumped["method"] | {"seed": cell.method.seed is not None}}
 
 
@@ -232,7 +246,10 @@ def _details(cell: Cell, seeds: Sequence[int]) -> list[str]:
     method, parts = cell.method, []
     if method.version is not None:
         parts.append(f"v{method.version}")
-    parts += [f"{name}={value}" for name, value in sorted(method.params.items())]
+    stated = sorted(method.params.items())
+    if cell.track is Track.SAE:
+        stated = [(name, value) for name, value in stated if value is not None]
+    parts += [f"{name}={value}" for name, value in stated]
     if seeds:
         parts.append(f"mean of {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}")
     if cell.task.train_limit is not None:

@@ -7,10 +7,15 @@ from typing import Any
 
 from mibench.core.specs import Track
 from mibench.leaderboard import notes
+from mibench.leaderboard.cells import CellView
 from mibench.leaderboard.columns import COSTS
+from mibench.leaderboard.family_tables import families_markdown
+from mibench.leaderboard.family_view import READING_FAMILIES
+from mibench.leaderboard.published import PublishedTable, published_markdown
+from mibench.leaderboard.rows import Row
 from mibench.leaderboard.sites import chosen_sites
 from mibench.leaderboard.text import markdown, plain, sheet
-from mibench.leaderboard.view import CellView, GroupView, RowView
+from mibench.leaderboard.view import GroupView, RowView
 
 READING = (
     "One row is a method; numbers carry 95 % intervals in brackets. ↓: lower is better, ↑: higher is "
@@ -42,11 +47,13 @@ def csv_table(groups: Sequence[GroupView]) -> bytes:
     return text.encode()
 
 
-def markdown_page(groups: Sequence[GroupView]) -> bytes:
-    """Return all tables as one Markdown page."""
+def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTable] = ()) -> bytes:
+    """Return all tables as one Markdown page, those of what others published last."""
     reading = [READING if groups else EMPTY]
     reading += [READING_SITES] if any(view.group.track is Track.VARIABLE for view in groups) else []
+    reading += [READING_FAMILIES] if any(view.group.track is Track.SAE for view in groups) else []
     parts = ["# mibench leaderboard", *reading, *(_section(view) for view in groups)]
+    parts += [published_markdown(published)] if published else []
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -70,9 +77,19 @@ def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]
         for part in ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version"):
             cell = getattr(value, part, None)
             flat[f"{name}.{part}"] = sheet(plain(cell, 400)) if isinstance(cell, str) else cell
+    if view.group.track is Track.SAE:
+        flat |= {"board": entry.board} | _dictionaries(entry)
     if view.group.track is Track.VARIABLE:
         flat |= {"board": entry.board, "chosen_site": sheet(plain(", ".join(chosen_sites(entry)), 400))}
     return flat | {"at_floor": row.at_floor} | entry.costs
+
+
+def _dictionaries(row: Row) -> dict[str, Any]:
+    """What the dictionaries of a row are, one a seed."""
+    found = [record.dictionary for record in row.records if record.dictionary is not None]
+    first = found[0].model_dump(mode="json") if found else {}
+    shared = {name: first.get(name) for name in ("architecture", "transcoder", "d_in", "d_sae", "train_tokens")}
+    return shared | {"dictionaries": " ".join(one.sha256 for one in found)}
 
 
 def _section(view: GroupView) -> str:
@@ -80,6 +97,7 @@ def _section(view: GroupView) -> str:
 
     lines = [f"## {markdown(view.group.title)}", markdown(" · ".join(view.facts) + ".")]
     lines += [f"> {markdown(note)}" for note in view.notes]
+    lines += ["### Families", families_markdown(view.families), "### Single dictionaries"] if view.families else []
     headings = ["rank", "method", *(f"{head.title} {head.arrow}".strip() for head in view.heads)]
     headings += [column.title for column in COSTS]
     body = [_cells(row) for row in view.rows]
@@ -114,7 +132,8 @@ def _reasons(view: GroupView) -> list[str]:
     """Say why rows have no rank, and numbers no value."""
     reasons = []
     for row in view.rows:
-        said = [row.rank.why] if row.rank.position is None else []
+        said = [row.rank.why] if row.rank.position is None and view.families is None else []
+        said += [row.row.reason] if view.families is not None and row.row.status != "ok" else []
         if row.row.status == "ok":
             gaps = zip(view.heads, row.cells, strict=True)
             said += [f"{head.title}: {cell.title}" for head, cell in gaps if cell.missing]

@@ -7,36 +7,20 @@ from dataclasses import dataclass
 
 from mibench.core.specs import Track
 from mibench.leaderboard import notes
+from mibench.leaderboard.cells import MISSING, CellView, interval_title, span
 from mibench.leaderboard.columns import COLUMNS, COSTS, LINEAR_COLUMNS, Column
+from mibench.leaderboard.family_view import FamilyTable, family_table
+from mibench.leaderboard.fidelity import Residuals, residuals
 from mibench.leaderboard.ranking import Rank, Ranker, at_floor, newest_version
 from mibench.leaderboard.rows import Group, Row
 from mibench.leaderboard.sites import brief, chosen_sites
+from mibench.leaderboard.sparsity import L0
 from mibench.leaderboard.text import count, number, plain
-from mibench.records.record import CurvePoint, MetricValue
+from mibench.records.record import CurvePoint
 
-MISSING = "—"
 MAX_CURVES = 10
 """Curves in one picture: those of the best rows."""
-_UNRANKED = Rank(None, why="This track has no headline metric yet.")
-
-
-@dataclass(frozen=True)
-class CellView:
-    """One number: text, interval, rank in its column, and what a reader sees on pointing at it.
-
-    What is exact has no interval.
-    """
-
-    text: str
-    title: str
-    interval: str = ""
-    rank: str = ""
-    exact: bool = False
-
-    @property
-    def missing(self) -> bool:
-        """Whether there is no number."""
-        return self.text == MISSING
+_UNRANKED = Rank(None, why="Single dictionaries are not ranked, families are.")
 
 
 @dataclass(frozen=True)
@@ -51,6 +35,9 @@ class HeadView:
 
 
 _CHOSEN = HeadView("Chosen site", "", "Layer, head and position that validation chose.", "", "")
+_LEFT = HeadView(
+    "After fidelity", "↑", "Disentangle less what dictionaries of this explained variance reach, by a line.", "", ""
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +64,7 @@ class GroupView:
     facts: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    families: FamilyTable | None = None
 
     @property
     def curves(self) -> dict[str, dict[str, list[CurvePoint]]]:
@@ -90,36 +78,46 @@ class GroupView:
 
 def view(group: Group) -> GroupView:
     """Rank the rows of a group and put everything into words."""
-    columns = _columns(group)
-    headlines = [column for column in columns if column.headline]
+    columns, left = _columns(group), residuals(group) if group.track is Track.SAE else None
+    headlines = [column for column in columns if column.headline and group.track is not Track.SAE]
     ranker = Ranker()
     ranks = {column.metric: ranker.rank(group.rows, column) for column in headlines}
-    rows = [_row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}) for row in group.rows]
+    rows = [_row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}, left) for row in group.rows]
+    ranked = not notes.fails_audit(group.cell)
     return GroupView(
         group=group,
         columns=columns,
-        heads=(*(_head(column, group.rows) for column in columns), *_more_heads(group)),
-        rows=tuple(sorted(rows, key=lambda row: _order(row, headlines))),
+        heads=(*(_head(column, group.rows) for column in columns), *_more_heads(group, left)),
+        rows=tuple(sorted(rows, key=_by_l0 if group.track is Track.SAE else lambda row: _order(row, headlines))),
         facts=tuple(notes.facts(group)),
-        notes=tuple(notes.notes(group)),
+        notes=(*notes.notes(group), *([left.note] if left and left.note else [])),
         warnings=tuple(f"{group.title}: {warning}" for warning in ranker.warnings),
+        families=family_table(group, columns, ranked=ranked) if group.track is Track.SAE else None,
     )
 
 
 def _columns(group: Group) -> tuple[Column, ...]:
-    """Return the track's columns that some row has; headlines always."""
+    """Return the track's columns that some row has; headlines always, but for dictionaries."""
     names = {name for row in group.rows for name in row.metrics}
+    if group.track is Track.SAE:
+        known = tuple(each for each in COLUMNS[group.track] if each.metric in names)
+        of_task = [each for each in known if each.metric != L0]
+        return known if of_task else known + _all_columns(names - {L0})
     offered = COLUMNS[group.track]
     if group.track is Track.VARIABLE:
         # Rows list every metric there, with the reason where the task does not have it.
         names = {name for row in group.rows for name, value in row.metrics.items() if value.value is not None}
         offered = LINEAR_COLUMNS if LINEAR_COLUMNS[0].metric in names else offered
     known = tuple(each for each in offered if each.headline or each.metric in names)
-    return known or tuple(Column(name, plain(name, 40)) for name in sorted(names))
+    return known or _all_columns(names)
 
 
-def _row(row: Row, columns: Sequence[Column], ranks: dict[str, Rank]) -> RowView:
-    headline = columns[0] if columns and columns[0].headline else None
+def _all_columns(names: set[str]) -> tuple[Column, ...]:
+    return tuple(Column(name, plain(name, 40)) for name in sorted(names))
+
+
+def _row(row: Row, columns: Sequence[Column], ranks: dict[str, Rank], left: Residuals | None) -> RowView:
+    headline = columns[0] if columns and columns[0].metric in ranks else None
     value = row.metrics.get(headline.metric) if headline else None
     sunk = bool(headline and value and at_floor(value, higher_is_better=headline.higher_is_better))
     return RowView(
@@ -127,23 +125,37 @@ def _row(row: Row, columns: Sequence[Column], ranks: dict[str, Rank]) -> RowView
         ranks=ranks,
         rank=ranks[headline.metric] if headline else _UNRANKED,
         notes=tuple(notes.row_notes(row)),
-        cells=(*(_cell(row, column, ranks.get(column.metric)) for column in columns), *_more_cells(row)),
+        cells=(*(_cell(row, column, ranks.get(column.metric)) for column in columns), *_more_cells(row, left)),
         costs=tuple(_cost(row.costs[column.name], index) for index, column in enumerate(COSTS)),
         at_floor=sunk,
     )
 
 
-def _more_heads(group: Group) -> tuple[HeadView, ...]:
+def _more_heads(group: Group, left: Residuals | None) -> tuple[HeadView, ...]:
+    if left is not None:
+        return (_LEFT,)
     return (_CHOSEN,) if group.track is Track.VARIABLE else ()
 
 
-def _more_cells(row: Row) -> tuple[CellView, ...]:
+def _more_cells(row: Row, left: Residuals | None) -> tuple[CellView, ...]:
+    if left is not None:
+        value = left.by_row.get(row.id)
+        if value is None or value.value is None:
+            return (CellView(MISSING, row.reason or (value and value.reason) or "a score or its fidelity is missing"),)
+        return (CellView(f"{value.value:+.3f}", interval_title(value)),)
     if row.records[0].cell.track is not Track.VARIABLE:
         return ()
     names = chosen_sites(row)
     if not names:
         return (CellView(MISSING, row.reason or "its tables are not at hand"),)
     return (CellView(brief(names), plain(", ".join(dict.fromkeys(names)), 400), exact=True),)
+
+
+def _by_l0(row: RowView) -> tuple[bool, str, float, str]:
+    """Dictionaries by method, then L0; those without numbers last."""
+    value = row.row.metrics.get(L0)
+    l0 = 0.0 if value is None or value.value is None else value.value
+    return row.row.status != "ok", row.row.method, l0, row.row.label
 
 
 def _order(row: RowView, headlines: Sequence[Column]) -> tuple[bool, int, float, bool, str]:
@@ -161,23 +173,12 @@ def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
     if value.value is None:
         return CellView(MISSING, plain(value.reason or "", 400))
     low, high = value.ci_low, value.ci_high
-    interval = "" if low is None or high is None else _span(low, high, column.digits)
+    interval = "" if low is None or high is None else span(low, high, column.digits)
     if column.exact:
         return CellView(count(value.value), plain(value.unit), exact=True)
     place = f"rank {rank}: {rank.why}" if rank else ""
-    title = "; ".join(filter(None, (_interval_title(value), place)))
+    title = "; ".join(filter(None, (interval_title(value), place)))
     return CellView(number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else "")
-
-
-def _span(low: float, high: float, digits: int) -> str:
-    return f"[{number(low, digits)}, {number(high, digits)}]"
-
-
-def _interval_title(value: MetricValue) -> str:
-    if value.ci_source is None:
-        return f"no interval: {value.ci_reason or 'none was recorded'}"
-    size = "" if value.n is None else f", n = {value.n}"
-    return f"95 % interval over {value.ci_source}{size}"
 
 
 def _cost(amount: float | None, index: int) -> CellView:
@@ -190,7 +191,8 @@ def _head(column: Column, rows: Sequence[Row]) -> HeadView:
     version = newest_version(rows, column.metric)
     values = [row.metrics[column.metric] for row in rows if column.metric in row.metrics]
     values = [value for value in values if value.version == version]
-    higher = column.higher_is_better
+    # SAEBench's names are in no registry; their records tell which way is better.
+    higher = column.higher_is_better if column.known or not values else values[0].higher_is_better
     return HeadView(
         title=column.title,
         arrow="" if higher is None else "↑" if higher else "↓",

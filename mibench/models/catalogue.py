@@ -117,6 +117,17 @@ _SPECS = (
         licence="Apache-2.0",
     ),
     ModelSpec(
+        name="pythia-160m-deduped",
+        family="gpt-neox",
+        hub_id="EleutherAI/pythia-160m-deduped",
+        n_layers=12,
+        n_heads=12,
+        n_kv_heads=12,
+        d_model=768,
+        n_params=162_322_944,
+        licence="Apache-2.0",
+    ),
+    ModelSpec(
         name="qwen2.5-0.5b",
         family="qwen2",
         hub_id="Qwen/Qwen2.5-0.5B",

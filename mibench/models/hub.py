@@ -41,6 +41,22 @@ def snapshot(hub_id: str, revision: str | None, *, gated: bool = False) -> Path:
     return Path(folder)
 
 
+def hub_folder(repo: str, revision: str | None, patterns: list[str]) -> Path:
+    """Return the local folder of a hub repository with the files that match ``patterns``.
+
+    Raises:
+        ModelError: They could not be fetched.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        with quiet_transformers():
+            return Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
+    except (OSError, ValueError, HTTPError) as error:
+        raise hub_error(repo, revision, error) from error
+
+
 def hub_file(repo: str, file: str, revision: str) -> Path:
     """Return one file of a hub repository, fetched into the local hub cache.
 

@@ -200,6 +200,27 @@ class Problem(_Part):
     """What the user can do about it."""
 
 
+class DictionaryFacts(_Part):
+    """What a scored dictionary is."""
+
+    architecture: Text
+    """How it was trained; with widths and recipe, its family."""
+    transcoder: Literal["skip", "plain"] | None = None
+    """Whether it reconstructs something else than it reads, with or without a linear skip."""
+    d_in: Count
+    """Entries of what it reads."""
+    d_sae: Count
+    """Number of latents."""
+    sha256: Sha256
+    """Digest of what it computes, and where."""
+    train_tokens: Count | None = None
+    """Activations that it was trained on; None: not stated."""
+    train_corpus: str | None = None
+    """Text that it was trained on; None: not stated."""
+    seed: int | None = None
+    """Seed of its training; None: not stated."""
+
+
 class RunRecord(_Part):
     """What one cell gave."""
 
@@ -221,6 +242,8 @@ class RunRecord(_Part):
     """How often this method was scored on this test split, this time included; None off the test split."""
     board: Text | None = None
     """Board of its own, such as control: shown there, and not ranked with the others; None: it is ranked."""
+    dictionary: DictionaryFacts | None = None
+    """What the scored dictionary is, in the SAE track."""
     floor_draws: Count | None = None
     """Random rankings whose mean the floors are; 0: the floors are declared; None: the record is such a draw."""
     volatile: Volatile = Volatile()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mibench.core.hashing import canonical_json
 from mibench.core.specs import Track
 from mibench.metrics.circuit import MetricDifference, compare_circuits
 from mibench.metrics.per_example import CircuitTables
@@ -50,8 +51,8 @@ def comparisons(
     found = []
     for own, firsts in good.items():
         for other, seconds in good.items():
-            compared = own[-1] in asked or own[-1] not in against
-            if own[:-1] == other[:-1] and own != other and other[-1] in against and compared:
+            compared = own.ref in asked or own.ref not in against
+            if own.ground == other.ground and own != other and other.ref in against and compared:
                 first, second = firsts[0], seconds[0]
                 differences = _differences(first, second, store)
                 found.append(Comparison(first, second, differences, (len(firsts), len(seconds))))
@@ -74,9 +75,19 @@ def ground_of(record: RunRecord) -> tuple[object, ...]:
     return (record.cell.track, task.name, task.split, task.digest, record.cell.model, fitted)
 
 
-def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[tuple[object, str], list[RunRecord]]:
-    found: dict[tuple[object, str], list[RunRecord]] = {}
+@dataclass(frozen=True)
+class _Compared:
+    """A method with its parameters on one ground; its seeds are one."""
+
+    ground: tuple[object, ...]
+    ref: str
+    params: str
+
+
+def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[_Compared, list[RunRecord]]:
+    found: dict[_Compared, list[RunRecord]] = {}
     for job, record in jobs:
         if record.status == "ok" and not job.floor:
-            found.setdefault((ground_of(record), job.ref), []).append(record)
+            key = _Compared(ground_of(record), job.ref, canonical_json(dict(job.params)).decode())
+            found.setdefault(key, []).append(record)
     return found

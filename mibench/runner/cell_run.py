@@ -11,14 +11,19 @@ from mibench.core.errors import MethodError, MibenchError, StoreError
 from mibench.core.files import atomic_write
 from mibench.core.hashing import digest
 from mibench.core.specs import Cell, Track
-from mibench.records.record import Problem, RunRecord, Volatile
+from mibench.records.record import Cost, Problem, RunRecord, Volatile
 from mibench.records.store import Store
 from mibench.runner.circuit_cell import CIRCUIT
+from mibench.runner.dictionary_cell import DICTIONARY
 from mibench.runner.floors import draws_of, with_floors
 from mibench.runner.variable_cell import VARIABLE
 from mibench.runner.work import CellRun, Found, Meters, Trade, provenance_of
 
-TRADES: Mapping[Track, Trade] = {Track.CIRCUIT: CIRCUIT, Track.VARIABLE: VARIABLE}
+TRADES: Mapping[Track, Trade] = {
+    Track.CIRCUIT: CIRCUIT,
+    Track.VARIABLE: VARIABLE,
+    Track.SAE: DICTIONARY,
+}
 
 
 def run_cell(work: CellRun, store: Store) -> RunRecord:
@@ -41,10 +46,11 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
             metrics=found.metrics,
             curves=found.curves,
             board=found.board,
+            dictionary=found.dictionary,
             looks_at_test=_looks_at_test(work, store),
             volatile=Volatile(
                 cost=meters.total(),
-                discovery=meters.discovery.cost() if work.handed_in is None else None,
+                discovery=_discovery(work, found, meters),
                 provenance=provenance_of(work.settings),
             ),
         )
@@ -52,7 +58,13 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
             return _beside_good(record) if _has_good(work.cell, store) else store.write(record)
         if work.cell.track is Track.CIRCUIT:
             record = with_floors(record, draws_of(work.job, work.bench, work.settings, store))
-        return store.write(record, found.tables, artifact=artifact)
+        return store.write(record, found.tables, artifact=artifact if artifact.exists() else None)
+
+
+def _discovery(work: CellRun, found: Found, meters: Meters) -> Cost | None:
+    if work.handed_in is not None:
+        return None
+    return found.discovery or meters.discovery.cost()
 
 
 def unexpected(error: BaseException, name: str, do: str) -> MethodError:
@@ -86,7 +98,8 @@ def _found(work: CellRun, meters: Meters, artifact: Path) -> Found:
         made = trade.make(work, meter)
     with meters.scoring as meter:
         found = trade.score(work, made, meter)
-    trade.save(made, artifact)
+    if trade.save is not None:
+        trade.save(made, artifact)
     return found
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from mibench.core.errors import UsageError
 from mibench.core.specs import Ablation, Cell, MethodRef, Track
+from mibench.runner.dictionary_ground import dictionary_cell_with
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 from mibench.runner.variable_ground import variable_cell_with
@@ -62,6 +63,8 @@ def cell_with(method: MethodRef, job: Job, bench: Workbench, settings: RunSettin
     """The cell of a method reference on the job's task."""
     if job.track is Track.VARIABLE:
         return variable_cell_with(method, job, bench, settings)
+    if job.track is Track.SAE:
+        return dictionary_cell_with(method, job, bench, settings)
     evaluated = bench.examples(job.task, settings.split, settings.limit)
     sees = training(job, bench, settings), validation(job, bench, settings)
     return Cell(

@@ -7,8 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mibench.artifacts.dictionaries.dictionary import Dictionary
+from mibench.artifacts.dictionaries.native import save_dictionary
+from mibench.artifacts.featurizers.featurizers import Featurizers
+from mibench.artifacts.featurizers.files import save_featurizers
 from mibench.artifacts.featurizers.native import SUFFIX
-from mibench.artifacts.files import FORMATS
+from mibench.artifacts.files import FORMATS, save_scores
 from mibench.core.errors import MibenchError, UsageError
 from mibench.core.files import check_name, exists, is_file, is_folder
 from mibench.core.specs import Track
@@ -52,7 +56,10 @@ def only_job(settings: RunSettings) -> tuple[RunSettings, Job]:
     Raises:
         UsageError: The settings name something that does not exist.
     """
-    settings = settings.model_copy(update={"floor_draws": 0, "split": "train", "limit": settings.train_examples})
+    own: dict[str, object] = {"floor_draws": 0}
+    if track_of([find_method(ref) for ref in settings.methods]) is not Track.SAE:
+        own |= {"split": "train", "limit": settings.train_examples}
+    settings = settings.model_copy(update=own)
     jobs = plan(settings)
     variables = {job.variable: None for job in jobs}
     if len(variables) > 1:
@@ -97,7 +104,7 @@ def check_output(path: Path | str, settings: RunSettings | None = None, *, overw
     """
     target = Path(path)
     methods = [] if settings is None else [find_method(ref) for ref in settings.methods]
-    known = [SUFFIX] if track_of(methods) is Track.VARIABLE else list(FORMATS)
+    known = list(FORMATS) if track_of(methods) is Track.CIRCUIT else [SUFFIX]
     if target.suffix.lower() not in known:
         raise UsageError(
             f"{target} cannot be written.",
@@ -109,3 +116,17 @@ def check_output(path: Path | str, settings: RunSettings | None = None, *, overw
         raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
     if exists(target.parent) and not is_folder(target.parent):
         raise UsageError(f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder.")
+
+
+def save_artifact(found: Any, path: Path, *, overwrite: bool) -> None:
+    """Write what a method made; the suffix says the format.
+
+    Raises:
+        MibenchError: It cannot be written.
+    """
+    if isinstance(found, Dictionary):
+        save_dictionary(found, path, overwrite=overwrite)
+    elif isinstance(found, Featurizers):
+        save_featurizers(found, path, overwrite=overwrite)
+    else:
+        save_scores(found, path, overwrite=overwrite)

@@ -13,6 +13,7 @@ from mibench.records.store import Store
 from mibench.runner.cell_run import run_cell
 from mibench.runner.cells import cell_of
 from mibench.runner.floors import draws_of, with_floors
+from mibench.runner.grounds import NO_MODEL, TASK_OF
 from mibench.runner.needs import Checks, unread
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan_cells, track_of
@@ -21,9 +22,7 @@ from mibench.runner.skipped import forget_skip, skip
 from mibench.runner.sources import find_method
 from mibench.runner.variable_controls import check_controls
 from mibench.runner.work import CellRun
-from mibench.runner.workbench import Workbench
-from mibench.tasks.load import load_task
-from mibench.tasks.variable_task import load_variable_task
+from mibench.runner.workbench import NoModel, Workbench
 from mibench.tracks.extras import check_extras
 
 
@@ -131,29 +130,44 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
             records is to be.
     """
     track = track or track_of([find_method(ref) for ref in settings.methods])
-    variable = track is Track.VARIABLE
     _check_keys(settings, track)
-    if variable:
+    if track is Track.CIRCUIT:
+        check_extras(frozenset(settings.extras), settings.level)
+    elif track is Track.VARIABLE:
         check_controls(frozenset(settings.extras))
     else:
-        check_extras(frozenset(settings.extras), settings.level)
+        _check_of_dictionaries(settings)
     nearest = next(place for place in (settings.out, *settings.out.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise UsageError(f"{settings.out} cannot hold records.", why=f"{nearest} is a file.", do="Choose a folder.")
     for ref in dict.fromkeys([cell.task for cell in settings.chosen_cells] or settings.task):
         try:
-            splits = (load_variable_task(ref) if variable else load_task(ref)).splits
+            splits = TASK_OF[track](ref).splits
         except DataError:  # its cells will say so
             continue
         if settings.split not in splits:
             raise unknown(f"split of {ref}", settings.split, splits)
 
 
+_OF_VARIABLES = ("variable", "component", "position", "layer", "heads")
+_OF_DICTIONARIES = ("hook", "corpus", "context", "bos", "train_tokens", "storage")
 _OF_OTHERS = {
-    Track.CIRCUIT: ("variable", "component", "position", "layer", "heads"),
-    Track.VARIABLE: ("level", "ablation", "floor_draws", "padded"),
+    Track.CIRCUIT: (*_OF_VARIABLES, *_OF_DICTIONARIES),
+    Track.VARIABLE: ("level", "ablation", "floor_draws", "padded", *_OF_DICTIONARIES),
+    Track.SAE: ("level", "ablation", "floor_draws", "padded", *_OF_VARIABLES),
 }
 """Settings that mean nothing in a track."""
+
+
+def _check_of_dictionaries(settings: RunSettings) -> None:
+    if settings.against:
+        raise UsageError(
+            "Dictionaries are not compared one by one.",
+            why="Most of their numbers follow how many latents are active, so that the denser one wins.",
+            do="Leave --against out; the leaderboard compares families of dictionaries at equal L0.",
+        )
+    for name in settings.extras:
+        raise UsageError(f"'{name}' is not measured of dictionaries.", why="They have no extras.", do="Leave it out.")
 
 
 def _check_keys(settings: RunSettings, track: Track) -> None:
@@ -256,4 +270,6 @@ _Loading = tuple[str, str, str, str | None]
 def _load(model: str, dtype: str, device: str, attention: str | None) -> Workbench:
     if model in UNREAD:
         raise unread(model)
+    if model == NO_MODEL:
+        return NoModel(device)
     return Workbench.load(model, dtype=dtype, device=device, attention=attention)

@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.dictionaries.dictionary import Dictionary
+from mibench.artifacts.dictionary_files import is_dictionary
 from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.files import load_scores
 from mibench.artifacts.selection import Selection
@@ -23,18 +25,23 @@ from mibench.core.specs import Convention, MethodRef, Track
 from mibench.core.yaml_text import load_yaml
 from mibench.methods.method import Method
 from mibench.records.store import Store
+from mibench.runner.artifact_refs import artifact_paths
 from mibench.runner.cells import cell_with, method_ref
+from mibench.runner.dictionary_cell import check_place
 from mibench.runner.execute import Benches, Report, check_names, run, run_or_reuse
+from mibench.runner.grounds import NO_MODEL
+from mibench.runner.handed_in_dictionaries import hook_of, is_for, on_model, read_dictionary, score_together
 from mibench.runner.handed_in_featurizers import Whose, check_for, ground_of, is_featurizers, read_featurizers
 from mibench.runner.observe import Observer
-from mibench.runner.plan import Job
+from mibench.runner.plan import Job, check_convention
 from mibench.runner.settings import RunSettings
 from mibench.runner.variable_controls import CONTROLS
 from mibench.runner.work import CellRun
+from mibench.tasks.sae.dictionary_task import load_dictionary_task
 
 MAX_META_BYTES = 1024 * 1024
 
-Artifact = CircuitScores | Featurizers
+Artifact = CircuitScores | Featurizers | Dictionary
 
 
 class ArtifactMeta(BaseModel):
@@ -77,7 +84,7 @@ def load_artifact(
     *,
     binary: bool,
 ) -> tuple[Artifact, MethodRef]:
-    """Read an artifact and say whose it is: scores, a folder of nine circuits, or featurizers.
+    """Read an artifact and say whose it is: scores, a folder of nine circuits, featurizers, or a dictionary.
 
     Args:
         path: File or folder.
@@ -90,8 +97,10 @@ def load_artifact(
         UsageError: No such file, or a suffix of no known format.
         ArtifactError: The file cannot be used, its one circuit is empty, or a circuit of a series is too large.
     """
+    whose = Whose(meta.method, meta.version, meta.params, meta.seed)
+    if is_dictionary(path):
+        return read_dictionary(path, whose, settings)
     if is_featurizers(path):
-        whose = Whose(meta.method, meta.version, meta.params, meta.seed)
         return read_featurizers(path, whose, settings, positions)
     whole = is_folder(path)
     scores = load_series(path, level=settings.level) if whole else _one_file(path, settings, binary=binary)
@@ -136,13 +145,26 @@ def _within_budgets(series: CircuitSeries, convention: Convention) -> CircuitSer
 
 def remarks(path: Path, scores: Artifact) -> list[str]:
     """What the reader of an artifact had to fill in or leave out, and what it does not say."""
-    if isinstance(scores, Featurizers):
+    if isinstance(scores, Featurizers | Dictionary):
         notes = scores.meta.get("notes", ())
         return [f"{path.name}: {text}" for text in (notes if isinstance(notes, list | tuple) else [notes])]
     of = {"edges_defaulted": f" of {scores.n_scored}"}
     counters = [(kind, count) for kind, count in scores.counters.items() if count]
     counted = [f"{kind.replace('_', ' ')}: {count}{of.get(kind, '')}" for kind, count in counters]
     return [f"{path.name}: {text}" for text in [*counted, *scores.notes]]
+
+
+def score_artifacts(settings: RunSettings, observer: Observer) -> Report:
+    """Run the methods of ``settings``, then score its artifacts.
+
+    Raises:
+        UsageError: The settings name something that does not exist.
+        ArtifactError: An artifact cannot be used.
+        StoreError: Records cannot be read or written.
+    """
+    paths = [path for ref in settings.artifact for path in artifact_paths(ref)]
+    files = [load_artifact(path, ArtifactMeta(), settings, binary=False) for path in paths]
+    return score_files(files, settings, observer)
 
 
 def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettings, observer: Observer) -> Report:
@@ -154,6 +176,8 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
     """
     track = _track_of([artifact for artifact, _ in files])
     asked = settings
+    if track is Track.SAE:
+        check_convention(settings.convention, track)
     for artifact, _ in files[:1]:
         settings = ground_of(artifact, settings) if isinstance(artifact, Featurizers) else settings
     check_names(settings, track)
@@ -168,6 +192,8 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
             report.problems += done.problems
             report.reused |= done.reused
         report.problems += problems
+        if track is Track.SAE:
+            score_together(works, store)
         for number, work in enumerate(works, start=1):
             observer.job(work.job.label, number, len(works))
             run_or_reuse(work, store, report)
@@ -188,16 +214,24 @@ def _track_of(artifacts: Sequence[Artifact]) -> Track:
     """The one track of artifacts.
 
     Raises:
-        UsageError: Some are circuits and some featurizers.
+        UsageError: They are of several.
     """
-    variable = {isinstance(one, Featurizers) for one in artifacts}
-    if len(variable) > 1:
+    tracks = {_TRACKS[type(one)]: None for one in artifacts}
+    if len(tracks) > 1:
         raise UsageError(
             "These artifacts cannot be scored together.",
-            why="Some are scores of circuits, and some featurizers of causal variables.",
+            why=f"They are of the tracks {', '.join(tracks)}.",
             do="Score those of each track by themselves.",
         )
-    return Track.VARIABLE if True in variable else Track.CIRCUIT
+    return next(iter(tracks), Track.CIRCUIT)
+
+
+_TRACKS: dict[type, Track] = {
+    CircuitScores: Track.CIRCUIT,
+    CircuitSeries: Track.CIRCUIT,
+    Featurizers: Track.VARIABLE,
+    Dictionary: Track.SAE,
+}
 
 
 def _prepare_all(
@@ -209,11 +243,12 @@ def _prepare_all(
 ) -> tuple[list[CellRun], list[tuple[Job, MibenchError]]]:
     works, problems = [], []
     for task in settings.task:
-        for scores, reference in files:
+        for scores, reference in _of_model(files, model, settings):
             # Files of equal scores are still files of their own.
             ref = f"{reference.artifact_digest} {reference.name} {reference.params} {reference.seed}"
             method, variable = _handed_in(reference, scores), getattr(scores, "variable", None)
-            job = Job(task, model, method, reference.params, reference.seed, ref, variable=variable)
+            hook = hook_of(scores) if isinstance(scores, Dictionary) else None
+            job = Job(task, model, method, reference.params, reference.seed, ref, variable=variable, hook=hook)
             try:
                 works.append(_prepare(job, benches, settings, observer, (scores, reference)))
             except (UsageError, StoreError):
@@ -223,6 +258,18 @@ def _prepare_all(
     return works, problems
 
 
+def _of_model(
+    files: Sequence[tuple[Artifact, MethodRef]], model: str, settings: RunSettings
+) -> list[tuple[Artifact, MethodRef]]:
+    """The files without dictionaries that say that they are for another model of the run."""
+    others = [name for name in settings.model if name != model]
+    return [
+        (one, reference)
+        for one, reference in files
+        if not (isinstance(one, Dictionary) and any(is_for(one, name) for name in others))
+    ]
+
+
 def _prepare(
     job: Job,
     benches: Benches,
@@ -230,8 +277,10 @@ def _prepare(
     observer: Observer,
     file: tuple[Artifact, MethodRef],
 ) -> CellRun:
-    bench = benches.get(job.model)
     scores, reference = file
+    if isinstance(scores, Dictionary):
+        return _prepare_dictionary(job, benches, settings, observer, (scores, reference))
+    bench = benches.get(job.model)
     anatomy = bench.model.anatomy
     if isinstance(scores, Featurizers):
         check_for(scores, bench.hf.name, bench.variable_task(job.task).name)
@@ -243,11 +292,29 @@ def _prepare(
     return CellRun(cell, job, bench, settings, observer, handed_in=scores)
 
 
+def _prepare_dictionary(
+    job: Job,
+    benches: Benches,
+    settings: RunSettings,
+    observer: Observer,
+    file: tuple[Dictionary, MethodRef],
+) -> CellRun:
+    found, reference = file
+    if not load_dictionary_task(job.task).model:
+        job = replace(job, model=NO_MODEL)
+    bench = benches.get(job.model)
+    found = on_model(found, bench, job.task)
+    job = replace(job, hook=hook_of(found))
+    cell = cell_with(reference, job, bench, settings)
+    work = CellRun(cell, job, bench, settings, observer, handed_in=found)
+    check_place(work, found)
+    return work
+
+
 def _handed_in(reference: MethodRef, scores: Artifact) -> Method:
     """A method that stands for an artifact: it sees no data."""
 
     def absent(view: object) -> Artifact:  # noqa: ARG001
         raise AssertionError
 
-    track = Track.VARIABLE if isinstance(scores, Featurizers) else Track.CIRCUIT
-    return Method(absent, name=reference.name, track=track.value, needs=())
+    return Method(absent, name=reference.name, track=_TRACKS[type(scores)].value, needs=())

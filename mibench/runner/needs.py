@@ -12,8 +12,10 @@ from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, UNREAD, ModelSpec
 from mibench.models.convert import read_manifest
 from mibench.models.hub import hub_error
+from mibench.runner.grounds import NO_MODEL
 from mibench.runner.settings import RunSettings
 from mibench.tasks.load import load_task
+from mibench.tasks.sae.dictionary_task import load_dictionary_task
 from mibench.tasks.variable_task import load_variable_task
 
 HUB_SECONDS = 10.0
@@ -106,6 +108,8 @@ def _first(limit: int | None) -> str:
 
 def model_source(ref: str) -> tuple[str, MibenchError | None]:
     """Where a model comes from, in words, and why it cannot be had; what is wrong with a folder shows in loading."""
+    if ref == NO_MODEL:
+        return "generated data", None
     if ref in UNREAD:
         return UNREAD[ref].hub_id, unread(ref)
     if ref in CATALOGUE:
@@ -167,7 +171,9 @@ def _hub_obstacle(hub_id: str, revision: str | None, *, gated: bool) -> ModelErr
 def _data_obstacle(task: str, split: str, track: Track) -> DataError | None:
     """Why the examples of a task cannot be had; a data set, unlike a model, is fetched to find out."""
     try:
-        if track is Track.VARIABLE:
+        if track is Track.SAE:
+            load_dictionary_task(task)
+        elif track is Track.VARIABLE:
             load_variable_task(task).rows(split, 1)
         else:
             load_task(task).pairs(split, 1)

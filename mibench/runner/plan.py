@@ -10,9 +10,9 @@ from mibench.core.errors import UsageError
 from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
 from mibench.methods.method import METHODS, Method
+from mibench.runner.grounds import Ground, grounds
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
-from mibench.tasks.variable_task import load_variable_task
 
 FLOOR = "random"
 """The method whose draws measure the floor."""
@@ -31,6 +31,8 @@ class Job:
         ref: What the user wrote for the method.
         floor: The job is there to measure the floor.
         variable: The causal variable, in the variable track.
+        hook: Where a dictionary reads, in the SAE track; None: the default of the model.
+        variant: What tells it from the other variants of a sweep, in words.
     """
 
     task: str
@@ -41,6 +43,8 @@ class Job:
     ref: str = ""
     floor: bool = False
     variable: str | None = None
+    hook: str | None = None
+    variant: str = ""
 
     @property
     def track(self) -> Track:
@@ -52,7 +56,9 @@ class Job:
         """A short name for people."""
         seed = "" if self.seed is None else f" seed {self.seed}"
         variable = "" if self.variable is None else f" / {self.variable}"
-        return f"{self.method.name}{seed} · {self.task}{variable} · {self.model}"
+        place = "" if self.hook is None else f" {self.hook}"
+        variant = self.variant and f" {self.variant}"
+        return f"{self.method.name}{variant}{seed} · {self.task}{variable} · {self.model}{place}"
 
 
 def plan_cells(settings: RunSettings) -> list[tuple[Job, RunSettings]]:
@@ -82,31 +88,41 @@ def plan(settings: RunSettings) -> list[Job]:
     Raises:
         UsageError: Unknown methods or parameters, a level that a method cannot score, or a foreign convention.
     """
-    _check_convention(settings.convention)
     methods = [find_method(ref) for ref in settings.methods]
     track = track_of(methods)
+    check_convention(settings.convention, track)
     for method in methods if track is Track.CIRCUIT else ():
         _check_level(method, settings)
-    given = _by_method(settings.set, methods)
+    given, variants = _by_method(settings.set, methods), _variants(settings)
     kinds = [
-        (ref, method, _params(method, values, settings.convention), seed)
+        (ref, method, _params(method, {**values, **variant}, settings.convention), seed, _words(variant))
         for ref, method, values in zip(settings.methods, methods, given, strict=True)
+        for variant in variants.get(ref, [{}])
         for seed in _seeds(method, settings.seeds)
     ]
     kinds = [*(_floor(settings) if track is Track.CIRCUIT else ()), *kinds]
-    grounds = [
-        (model, task, variable)
-        for model in settings.model
-        for task in settings.task
-        for variable in (_variables(task, settings) if track is Track.VARIABLE else (None,))
-    ]
     jobs: dict[tuple[Any, ...], Job] = {}
-    for model, task, variable in grounds:
-        for ref, method, params, seed in kinds:
+    for ground in grounds(settings, track):
+        for ref, method, params, seed, variant in kinds:
             # A user's method may have the name of another one.
-            key = (model, task, variable, method.name, method.code_digest, repr(sorted(params.items())), seed)
-            jobs.setdefault(key, Job(task, model, method, params, seed, ref, floor=ref == FLOOR, variable=variable))
+            key = (ground, method.name, method.code_digest, repr(sorted(params.items())), seed)
+            job = _job(ground, method, params, seed, ref)
+            jobs.setdefault(key, replace(job, variant=variant))
     return [replace(job, floor=job.floor and FLOOR not in settings.methods) for job in jobs.values()]
+
+
+def _job(ground: Ground, method: Method, params: Mapping[str, Any], seed: int | None, ref: str) -> Job:
+    return Job(
+        task=ground.task,
+        model=ground.model,
+        method=method,
+        params=params,
+        seed=seed,
+        ref=ref,
+        floor=ref == FLOOR,
+        variable=ground.variable,
+        hook=ground.hook,
+    )
 
 
 def track_of(methods: Sequence[Method]) -> Track:
@@ -125,20 +141,23 @@ def track_of(methods: Sequence[Method]) -> Track:
     return Track(next(iter(tracks), Track.CIRCUIT))
 
 
-def _variables(task: str, settings: RunSettings) -> tuple[str, ...]:
-    """The variables that a task is asked for: those of the settings that it has, all where none is given.
+def _words(variant: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in variant.items())
+
+
+def _floor(settings: RunSettings) -> list[tuple[str, Method, dict[str, Any], int | None, str]]:
+    return [(FLOOR, find_method(FLOOR), {}, seed, "") for seed in range(settings.floor_draws)]
+
+
+def _variants(settings: RunSettings) -> dict[str, list[dict[str, Any]]]:
+    """Variants of the methods of this run.
 
     Raises:
-        UsageError: The task has no causal model, or not this variable.
+        UsageError: The sweep speaks of a method that there is not.
     """
-    known = load_variable_task(task)
-    for variable in settings.variable:
-        known.parts_of(variable)
-    return tuple(settings.variable) or known.variables
-
-
-def _floor(settings: RunSettings) -> list[tuple[str, Method, dict[str, Any], int | None]]:
-    return [(FLOOR, find_method(FLOOR), {}, seed) for seed in range(settings.floor_draws)]
+    for name in settings.sweep:
+        find_method(name)
+    return {name: variants for name, variants in settings.sweep.items() if variants}
 
 
 def _seeds(method: Method, n: int) -> list[int | None]:
@@ -179,12 +198,26 @@ def _by_method(given: Mapping[str, Any], methods: Sequence[Method]) -> list[dict
     return found
 
 
-def _check_convention(convention: Convention) -> None:
-    if convention is Convention.SAEBENCH:
+_CONVENTIONS = {
+    Track.CIRCUIT: (Convention.MIBENCH, Convention.MIB),
+    Track.VARIABLE: (Convention.MIBENCH, Convention.MIB),
+    Track.SAE: (Convention.MIBENCH, Convention.SAEBENCH),
+}
+
+
+def check_convention(convention: Convention, track: Track) -> None:
+    """Check that a track is scored under a convention.
+
+    Raises:
+        UsageError: The convention is about artifacts of another track.
+    """
+    known = _CONVENTIONS[track]
+    if convention not in known:
+        what = "is about sparse dictionaries" if convention is Convention.SAEBENCH else "says nothing of dictionaries"
         raise UsageError(
-            "Circuits are not scored under the convention 'saebench'.",
-            why="It is about sparse dictionaries.",
-            do="Use --convention mibench or mib.",
+            f"The {track} track is not scored under the convention '{convention}'.",
+            why=f"It {what}.",
+            do=f"Use --convention {' or '.join(known)}.",
         )
 
 

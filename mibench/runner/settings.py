@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mibench.core.errors import DataError, UsageError
 from mibench.core.files import check_name, existing_file, is_file, read_text
@@ -15,90 +15,24 @@ from mibench.core.shipped import shipped_places
 from mibench.core.sites import Component
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.core.yaml_text import load_yaml
+from mibench.runner.cell_keys import CellKeys, Context, Count, Head, HookName, Layer, MethodKeys, listed
 
 MAX_RUN_FILE_BYTES = 1024 * 1024
 
 Extra = Literal["completeness", "minimality", "control-weights", "control-labels"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
 """What can be measured besides; each gives a table of its name, with underscores."""
-Count = Annotated[int, Field(strict=True, ge=1)]
-Layer = Annotated[int, Field(ge=0, le=9999)]
-Head = Annotated[str, Field(pattern=r"^\d{1,4}\.\d{1,4}$")]
+_LISTS = (
+    *("task", "model", "method", "artifact", "against", "extras"),
+    *("variable", "position", "layer", "heads", "hook"),
+)
+"""Settings that may be one value."""
 
 
-class _Keys(BaseModel):
-    """Keys of a run file; unknown ones are refused."""
+class RunSettings(BaseModel):
+    """One run: tasks × models × methods × seeds, or cells × methods × seeds, under one set of conventions."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class _InnerKeys(_Keys):
-    """Keys inside a cell; hyphens do for underscores, as in the run's own."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_underscores(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        named = {str(key).replace("-", "_"): one for key, one in value.items()}
-        if len(named) < len(value):
-            raise ValueError("a key stands twice, once with a hyphen")
-        return named
-
-
-def listed(value: object) -> object:
-    """A list of one value, where it is no list."""
-    return [value] if isinstance(value, str | int | float) else value
-
-
-class MethodKeys(_InnerKeys):
-    """What one method does otherwise in a cell."""
-
-    set: dict[str, Any] = {}
-    """Its parameters."""
-    train_limit: Count | None = None
-    """Training examples that it sees."""
-    batch_size: Count | None = None
-    """Pairs a batch."""
-    batch_tokens: Count | None = None
-    """Tokens a batch."""
-
-
-class CellKeys(_InnerKeys):
-    """One task on one model, with what it does otherwise than the run: the keys mean what they mean there."""
-
-    task: str
-    model: str
-    device: str | None = None
-    dtype: str | None = None
-    attention: str | None = None
-    limit: Count | None = None
-    train_limit: Count | None = None
-    batch_size: Count | None = None
-    batch_tokens: Count | None = None
-    padded: bool | None = None
-    floor_draws: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
-    variable: list[str] | None = None
-    component: Component | None = None
-    position: list[str] | None = None
-    layer: list[Layer] | None = None
-    heads: list[Head] | None = None
-    by_method: dict[str, MethodKeys] = {}
-    """What single methods do otherwise, by the name that the run gives them."""
-
-    @field_validator("variable", "position", "layer", "heads", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        return listed(value)
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """The run's keys that this cell sets."""
-        return self.model_dump(exclude={"task", "model", "by_method"}, exclude_none=True)
-
-
-class RunSettings(_Keys):
-    """One run: tasks × models × methods × seeds, or cells × methods × seeds, under one set of conventions."""
 
     task: list[str] = []
     """Tasks: registered names or pairs files; with cells, those to keep."""
@@ -108,6 +42,8 @@ class RunSettings(_Keys):
     """Tasks with their models, in place of the product of both; each may set other values than the run."""
     method: list[str] = []
     """Methods: registered names, file.py:function, or 'cmd: …'."""
+    artifact: list[str] = []
+    """Artifacts to score besides: files, folders, patterns, or hub:org/name@revision/folder."""
     against: list[str] = []
     """Methods that the others are compared with."""
     set: dict[str, Any] = {}
@@ -124,6 +60,20 @@ class RunSettings(_Keys):
     """Layers of the sites; none: all."""
     heads: list[Head] = []
     """Heads such as 7.3 that are intervened on one by one and together; none: those that the task knows of."""
+    hook: list[HookName] = []
+    """Where dictionaries read, such as residual-post.L15; a->b for transcoders; none: the stream half-way up."""
+    corpus: str = "sotu"
+    """Text for dictionaries: a registered name, a file or folder, or hub:org/name@revision."""
+    context: Context = 128
+    """Tokens of a context of that text, BOS included."""
+    bos: bool = True
+    """Whether each context of that text begins with a BOS token."""
+    train_tokens: Count = 200_000
+    """Tokens of it that dictionaries are trained on."""
+    storage: Literal["disk", "none"] = "disk"
+    """Whether activations of that text are kept, or computed whenever they are needed; changes no number."""
+    sweep: dict[str, list[dict[str, Any]]] = {}
+    """Parameters of several variants of a method, by its name; each goes over set."""
     split: Literal["validation", "test", "train"] = "validation"
     """Split that is evaluated."""
     limit: int | None = Field(None, strict=True, ge=1)
@@ -159,9 +109,7 @@ class RunSettings(_Keys):
     executor: Literal["serial"] = "serial"
     """What runs the cells."""
 
-    @field_validator(
-        "task", "model", "method", "against", "extras", "variable", "position", "layer", "heads", mode="before"
-    )
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return listed(value)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from mibench.core.errors import MibenchError
-from mibench.core.specs import Cell, ModelRef, TaskRef, Track
+from mibench.core.specs import Cell, DictionaryRef, ModelRef, TaskRef, Track, VariableRef
 from mibench.models.catalogue import CATALOGUE
 from mibench.records.record import Problem, RunRecord, Volatile
 from mibench.records.store import Store
 from mibench.runner.cells import method_of, sees_train
+from mibench.runner.dictionary_ground import TO
+from mibench.runner.grounds import TASK_OF
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 from mibench.runner.variable_ground import variable_ref
 from mibench.runner.work import provenance_of
-from mibench.tasks.load import load_task
 from mibench.tasks.variable_task import load_variable_task
 
 UNKNOWN = "unknown"
@@ -44,7 +45,7 @@ def _cell(job: Job, settings: RunSettings) -> Cell:
     """The cell as far as it can be told without its model and data."""
     spec = CATALOGUE.get(job.model)
     circuit = job.track is Track.CIRCUIT
-    task = load_task(job.task) if circuit else load_variable_task(job.task)
+    task = TASK_OF[job.track](job.task)
     train = settings.train_examples if sees_train(job, settings) else None
     return Cell(
         track=job.track,
@@ -66,5 +67,21 @@ def _cell(job: Job, settings: RunSettings) -> Cell:
         level=settings.level if circuit else None,
         ablation=settings.ablation if circuit else None,
         convention=settings.convention,
-        variable=None if circuit else variable_ref(job, job.model, settings, load_variable_task(job.task)),
+        variable=_variable(job, settings),
+        dictionary=_dictionary(job, settings),
     )
+
+
+def _variable(job: Job, settings: RunSettings) -> VariableRef | None:
+    if job.track is not Track.VARIABLE:
+        return None
+    return variable_ref(job, job.model, settings, load_variable_task(job.task))
+
+
+def _dictionary(job: Job, settings: RunSettings) -> DictionaryRef | None:
+    """Where a dictionary was to work, as far as the settings say."""
+    if job.track is not Track.SAE:
+        return None
+    read, arrow, written = (job.hook or UNKNOWN).partition(TO)
+    output = written.strip() if arrow else None
+    return DictionaryRef(hook=read.strip(), output=output, corpus=settings.corpus, context=settings.context)

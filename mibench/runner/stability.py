@@ -11,7 +11,7 @@ import numpy as np
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.core.errors import UsageError
-from mibench.core.specs import Level, Ranking
+from mibench.core.specs import Level, Ranking, Track
 from mibench.graph.graph import BoolArray
 from mibench.graph.select import FRACTIONS, edges_at, requested, top_n_items
 from mibench.metrics.stability import Spread, jaccard, over_pairs, rank_correlation
@@ -66,6 +66,16 @@ def stability(settings: RunSettings, repeats: Repeats, observer: Observer) -> Ag
         UsageError: The settings name something that does not exist, or nothing would differ between the runs.
         MibenchError: The model, the data or the method fails.
     """
+    return agreement(repeated(settings, repeats, observer))
+
+
+def repeated(settings: RunSettings, repeats: Repeats, observer: Observer) -> list[Any]:
+    """The artifacts of several runs of the one method of ``settings``, with one loaded model.
+
+    Raises:
+        UsageError: The settings name something that does not exist, or nothing would differ between the runs.
+        MibenchError: The model, the data or the method fails.
+    """
     settings, job = only_job(settings)
     _check_varies(job, repeats)
     benches, found = Benches(settings), []
@@ -73,7 +83,7 @@ def stability(settings: RunSettings, repeats: Repeats, observer: Observer) -> Ag
         one = _job(job, repeats, run)
         observer.job(one.label, run + 1, repeats.n)
         found.append(discover(one, benches, settings, observer)[0])
-    return agreement(found)
+    return found
 
 
 def agreement(artifacts: Sequence[CircuitScores]) -> Agreement:
@@ -107,6 +117,9 @@ def _selected(scores: CircuitScores, ranking: Ranking, sizes: Sequence[int]) -> 
 
 
 def _check_varies(job: Job, repeats: Repeats) -> None:
+    if job.track is not Track.CIRCUIT and repeats.varied == "resamples":
+        why = "Training examples of circuits alone are drawn anew."
+        raise UsageError(f"{job.method.name} is not run on resamples.", why=why, do="Use --seeds.")
     needed, other = {"resamples": ("train", "--seeds"), "seeds": ("randomness", "--resamples")}[repeats.varied]
     if needed not in job.method.needs:
         why = {"train": "It sees no training examples.", "randomness": "It draws nothing from a seed."}[needed]

@@ -13,7 +13,7 @@ import torch
 from mibench.core.errors import MethodError
 from mibench.core.specs import Cell
 from mibench.engine.batches import MAX_TOKENS
-from mibench.records.record import Cost, CurvePoint, MetricValue, Problem, Provenance
+from mibench.records.record import Cost, CurvePoint, DictionaryFacts, MetricValue, Problem, Provenance
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
@@ -55,6 +55,8 @@ class Found:
         metrics: Numbers by name.
         curves: Curves by name.
         board: Board of its own, where it is not ranked with the others.
+        dictionary: What a scored dictionary is.
+        discovery: What making the artifact took, where that was not now.
         problem: Why there are no numbers.
     """
 
@@ -62,6 +64,8 @@ class Found:
     metrics: dict[str, MetricValue] = field(default_factory=dict)
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     board: str | None = None
+    dictionary: DictionaryFacts | None = None
+    discovery: Cost | None = None
     problem: Problem | None = None
 
 
@@ -72,12 +76,12 @@ class Trade:
     Attributes:
         make: The artifact of a cell: handed in, or made by its method; checked.
         score: Tables and numbers of an artifact.
-        save: Write an artifact to a file.
+        save: Write an artifact to a file beside the record; None: it is too large, and its recipe gives it again.
     """
 
     make: Callable[[CellRun, Meter], Any]
     score: Callable[[CellRun, Any, Meter], Found]
-    save: Callable[[Any, Path], None]
+    save: Callable[[Any, Path], None] | None
 
 
 @dataclass(frozen=True)

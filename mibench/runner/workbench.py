@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from mibench.core.errors import UsageError
+from mibench.core.hashing import digest
 from mibench.core.specs import Bos, ModelRef, TaskRef
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
+from mibench.runner.dictionary_bench import DictionaryBench
+from mibench.runner.grounds import NO_MODEL
 from mibench.tasks.encode import EncodedPair, bos_policy, encode, encoded_digest
 from mibench.tasks.interchange import EncodedInterchange
 from mibench.tasks.load import load_task
@@ -70,6 +73,7 @@ class Workbench:
         spoiled: A method changed it, so it is not to be used again.
         solved: Labelled rows that the model solves, as they were found.
         fits: Linear targets, likewise.
+        dictionaries: What cells of the SAE track share.
 
     Args:
         hf: A loaded model; it is checked by running it through the engine.
@@ -89,6 +93,7 @@ class Workbench:
         self._labelled: dict[tuple[str, str, int | None, Asked], Labelled] = {}
         self.solved: dict[tuple[object, ...], SolvedRows] = {}
         self.fits: dict[tuple[object, ...], LinearFit] = {}
+        self.dictionaries = DictionaryBench()
 
     @classmethod
     def load(cls, ref: str, *, dtype: str, device: str, attention: str | None) -> Workbench:
@@ -106,6 +111,16 @@ class Workbench:
         sums = [float(part.sum(dtype=torch.float64)) for part in (*model.parameters(), *model.buffers())]
         hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())  # noqa: SLF001
         return (*sums, float(hooks), float(torch.is_grad_enabled()), float(torch.get_default_dtype().itemsize))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.model.device
+
+    @property
+    def accumulate(self) -> torch.dtype:
+        """Type in which dictionaries are computed with."""
+        return self.model.accumulate
 
     @property
     def model_ref(self) -> ModelRef:
@@ -180,3 +195,35 @@ class Workbench:
             validation_limit=None if validation is None else len(validation.pairs),
             validation_digest=None if validation is None else validation.digest,
         )
+
+
+class NoModel(Workbench):
+    """The bench of tasks whose data are generated.
+
+    Args:
+        device: Where to compute.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.spoiled = False
+        self.dictionaries = DictionaryBench()
+        self._device = torch.device(device)
+
+    def state(self) -> tuple[float, ...]:
+        """Nothing that a method could change, but torch's settings."""
+        return (float(torch.is_grad_enabled()), float(torch.get_default_dtype().itemsize))
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        return self._device
+
+    @property
+    def accumulate(self) -> torch.dtype:
+        """Type in which dictionaries are computed with."""
+        return torch.float32
+
+    @property
+    def model_ref(self) -> ModelRef:
+        """No model, as cells name it."""
+        return ModelRef(name=NO_MODEL, digest=digest(NO_MODEL))

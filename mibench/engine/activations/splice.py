@@ -49,6 +49,11 @@ class Splice:
         """Clean activations ``[batch, pos, width]`` at the hook point, or at one that is also read."""
         return self._found[point]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of what is kept of the clean run."""
+        return sum(tensor.nbytes for tensor in (self._final, *self._found.values()))
+
     @cached_property
     def clean_ce(self) -> Tensor:
         """Next-token cross-entropy of the clean run in nats, ``[batch, pos − 1]``, float64."""

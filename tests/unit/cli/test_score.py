@@ -18,7 +18,7 @@ from mibench.graph.select import FRACTIONS, edges_at, rank_edges, requested
 from mibench.runner.handed_in import ArtifactMeta, read_meta
 from mibench.runner.settings import RunSettings
 
-OWN = {"files", "meta", "binary", "position_map", "as_json"}
+OWN = {"files", "meta", "binary", "position_map", "dry_run", "as_json"}
 
 
 def test_what_it_shares_with_run_has_the_same_names():

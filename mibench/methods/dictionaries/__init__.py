@@ -1,0 +1,1 @@
+"""What methods of the SAE track share: sparse products, losses, the training loop, checkpoints, export."""

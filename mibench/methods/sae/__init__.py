@@ -1,0 +1,1 @@
+"""Methods that train or build sparse dictionaries, one a file."""

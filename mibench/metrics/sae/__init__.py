@@ -1,0 +1,1 @@
+"""Metrics of sparse dictionaries, one family a file."""

@@ -1,0 +1,104 @@
+"""Ratios of sums over contexts, with one joint bootstrap of contexts for all of them.
+
+Tokens of a context are not independent, so contexts are resampled, whole. What every context is compared with, the mean
+activation, is that of the sample in every replicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mibench.metrics.bootstrap import Interval, Resampling, interval_of, resampled_means
+from mibench.metrics.faithfulness import TINY, FloatArray
+from mibench.metrics.metric import Metric
+from mibench.records.record import MetricValue
+
+NOTHING = "what it is divided by is not distinguishable from zero"
+
+
+@dataclass(frozen=True, eq=False)
+class ContextMeans:
+    """Means over contexts of sums over their tokens, of the sample or of each replicate.
+
+    Attributes:
+        columns: By name, ``[...]`` each.
+    """
+
+    columns: Mapping[str, FloatArray]
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """The mean of a column, ``[...]``."""
+        return self.columns[name]
+
+    def ratio(self, top: str, bottom: str) -> FloatArray:
+        """One column over another, ``[...]``; NaN where the latter is zero."""
+        return divided(self[top], self[bottom])
+
+
+ContextMetric = Metric[[ContextMeans], FloatArray]
+"""A metric of sums over contexts; NaN where it is undefined."""
+
+
+def divided(top: FloatArray, bottom: FloatArray, scale: FloatArray | float = 0.0) -> FloatArray:
+    """Return ``top / bottom``; NaN unless ``bottom`` is above `TINY` times ``scale``, and above 0."""
+    usable = bottom > np.maximum(0.0, TINY * np.asarray(scale))
+    return np.where(usable, top / np.where(usable, bottom, 1.0), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Means of the sample, and of its replicates.
+
+    Attributes:
+        sample: One number a column.
+        replicates: ``[resamples]`` a column.
+        n: Number of contexts.
+        level: Coverage of intervals.
+    """
+
+    sample: ContextMeans
+    replicates: ContextMeans
+    n: int
+    level: float
+
+
+def measure(columns: Mapping[str, FloatArray], resampling: Resampling) -> Measured:
+    """Average columns ``[contexts]`` over contexts, and over contexts drawn with replacement, the same for all."""
+    names, values = list(columns), np.stack(list(columns.values()), axis=1)
+    drawn = resampled_means(values, resampling)
+    sample = {name: np.asarray(values[:, place].mean()) for place, name in enumerate(names)}
+    replicates = {name: drawn[:, place] for place, name in enumerate(names)}
+    return Measured(ContextMeans(sample), ContextMeans(replicates), len(values), resampling.level)
+
+
+def scored(metric: ContextMetric, measured: Measured, *, floor: FloatArray | None = None) -> MetricValue:
+    """Return the number of a metric with its interval.
+
+    Args:
+        metric: The metric.
+        measured: What it is computed from.
+        floor: Floor that the data give; None: the declared one.
+    """
+    value = float(metric(measured.sample))
+    missing = not np.isfinite(value)
+    found = Interval()
+    if not missing:
+        replicates = metric(measured.replicates)
+        found = interval_of(replicates, np.isfinite(replicates), measured.n, measured.level)
+    return MetricValue(
+        value=None if missing else value,
+        reason=NOTHING if missing else None,
+        ci_low=found.low,
+        ci_high=found.high,
+        ci_source=None if found.low is None else "contexts",
+        ci_reason=found.reason,
+        n=measured.n,
+        floor=metric.floor if floor is None or not np.isfinite(floor) else float(floor),
+        ceiling=metric.ceiling,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
+        version=metric.version,
+    )

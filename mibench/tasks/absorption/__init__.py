@@ -1,0 +1,1 @@
+"""Words with a concept each, in prompts: their first letters, or what kind of thing they are."""

@@ -1,0 +1,1 @@
+"""Tasks of the SAE track, one a file."""

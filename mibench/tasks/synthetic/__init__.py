@@ -1,0 +1,1 @@
+"""Activations made of known features: what a dictionary should find is known exactly."""

@@ -1,0 +1,1 @@
+"""How dictionaries are scored, one family of metrics a file."""

@@ -1,0 +1,1 @@
+"""Language models that judge explanations: on this machine, or behind an OpenAI-compatible server."""

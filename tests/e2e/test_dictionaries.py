@@ -1,0 +1,196 @@
+"""The SAE track through the command line, on a tiny network and a small text."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from dictionary_examples import example
+from stand_in import write_model, write_rows
+
+from mibench.artifacts.dictionaries.native import load_native, save_dictionary
+from mibench.records.store import Store
+
+TOPK = ("--method", "topk", "--set", "width=40", "--set", "k=4", "--set", "batch=64")
+CONTEXT = 16
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A folder with a model, and one with three documents of words that it knows."""
+    folder = tmp_path_factory.mktemp("network")
+    rows = write_rows(folder / "rows", 60)
+    texts = folder / "texts"
+    texts.mkdir()
+    for place in range(20):
+        (texts / f"{place}.txt").write_text(" ".join(row["prompt"] for row in rows[place * 9 : place * 9 + 9]))
+    return write_model(folder / "model", rows), texts
+
+
+@pytest.fixture
+def cell(run, network, monkeypatch, tmp_path):
+    """Runs a command on sae-core with that model and text, and a cache of its own."""
+    monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
+    model, texts = network
+
+    def call(command, *words, task="sae-core", train=("--train-tokens", 1500)):
+        ground = ["--task", task, "--model", model, "--corpus", texts, "--context", CONTEXT, "--limit", 12]
+        return run(command, *words, *ground, *train, "--hook", "residual-post.L1")
+
+    return call
+
+
+def records_of(ran):
+    assert ran.status == 0, ran.err + ran.out
+    return ran.json["records"]
+
+
+def numbers(record):
+    return {name: found["value"] for name, found in record["metrics"].items()}
+
+
+def test_a_method_trains_a_dictionary_and_it_is_scored(cell):
+    (record,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
+    assert record["status"] == "ok"
+    assert 0 < record["metrics"]["l0"]["value"] <= 4
+    assert record["metrics"]["explained_variance_global"]["value"] < 1
+    assert record["dictionary"]["d_sae"] == 40
+    assert record["cell"]["dictionary"]["hook"] == "residual-post.L1"
+    assert record["cell"]["task"]["train_limit"] >= 1500
+
+
+def test_the_constant_mean_explains_no_variance_and_the_identity_all(cell):
+    words = ("--method", "mean-dictionary", "--method", "identity", "--split", "test", "--json")
+    mean, identity = records_of(cell("run", *words))
+    # Its mean is that of the training text, not of the evaluated one.
+    assert abs(numbers(mean)["explained_variance_global"]) < 0.05
+    assert numbers(identity)["explained_variance_global"] == pytest.approx(1, abs=1e-9)
+    assert numbers(identity)["kl_spliced"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_dictionary_is_trained_once_for_several_cells(cell, tmp_path):
+    (first,) = records_of(cell("run", *TOPK, "--split", "validation", "--json"))
+    (kept,) = (tmp_path / "cache" / "dictionaries").glob("*.safetensors")
+    made = kept.stat().st_mtime_ns
+    (second,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
+    assert kept.stat().st_mtime_ns == made
+    assert first["dictionary"] == second["dictionary"]
+    assert second["volatile"]["discovery"] == first["volatile"]["discovery"]
+
+
+def test_a_dictionary_that_was_discovered_scores_as_its_method_does(cell):
+    (own,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
+    assert cell("discover", *TOPK, "--out", "made.safetensors").status == 0
+    (scored,) = records_of(cell("score", "made.safetensors", "--split", "test", "--json", train=()))
+    assert scored["cell"]["method"]["artifact_digest"] == load_native("made.safetensors").digest
+    assert numbers(scored) == numbers(own)
+
+
+def test_kept_and_streamed_activations_give_the_same_numbers_one_by_one_and_together(cell):
+    for k in (2, 4):
+        words = ("--method", "topk", "--set", "width=40", "--set", f"k={k}", "--set", "batch=64")
+        assert cell("discover", *words, "--out", f"{k}.safetensors").status == 0
+    words = ("2.safetensors", "4.safetensors", "--split", "test", "--json")
+    kept = records_of(cell("score", *words, "--out", "kept", train=()))
+    streamed = records_of(cell("score", *words, "--storage", "none", "--out", "streamed", train=()))
+    assert [numbers(one) for one in kept] == [numbers(one) for one in streamed]
+    assert [one["cell"] for one in kept] == [one["cell"] for one in streamed]
+
+
+def test_a_sweep_gives_a_record_for_each_variant(cell):
+    words = ("--method", "topk", "--set", "width=40", "--set", "batch=64", "--sweep", "{topk: [{k: 2}, {k: 4}]}")
+    found = records_of(cell("run", *words, "--json"))
+    assert [one["cell"]["method"]["params"]["k"] for one in found] == [2, 4]
+
+
+def test_a_foreign_file_gives_the_same_numbers(cell, run):
+    assert cell("discover", *TOPK, "--out", "made.safetensors").status == 0
+    assert run("convert", "made.safetensors", "foreign", "--to", "saelens").status == 0
+    (own,) = records_of(cell("score", "made.safetensors", "--out", "own", "--json", train=()))
+    (foreign,) = records_of(cell("score", "foreign", "--out", "foreign-records", "--json", train=()))
+    assert numbers(foreign)["explained_variance_global"] == pytest.approx(
+        numbers(own)["explained_variance_global"], abs=1e-6
+    )
+
+
+def test_artifacts_of_a_run_are_found_in_a_folder(cell):
+    assert cell("discover", *TOPK, "--out", "many/a.safetensors").status == 0
+    (record,) = records_of(cell("run", "--artifact", "many/*.safetensors", "--split", "test", "--json", train=()))
+    assert record["cell"]["method"]["name"] == "topk"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"d_in": 5}, "as wide"),
+        ({}, "is not for"),
+    ],
+)
+def test_a_dictionary_of_another_model_is_refused(cell, changes, words, tmp_path):
+    save_dictionary(example("topk", **{"d_in": 12, "d_sae": 24} | changes), tmp_path / "other.safetensors")
+    ran = cell("score", "other.safetensors", train=())
+    assert ran.status == 1
+    assert "Traceback" not in ran.err
+
+
+def test_an_l0_that_is_not_that_of_the_training_log_is_said(cell, tmp_path):
+    assert cell("discover", *TOPK, "--out", "made.safetensors").status == 0
+    (record,) = records_of(cell("score", "made.safetensors", "--json", train=()))
+    assert numbers(record)["l0_to_log"] == pytest.approx(1, abs=0.5)
+
+
+def test_a_dry_run_says_what_activations_take_and_keeps_none(cell, tmp_path):
+    ran = cell("run", *TOPK, "--dry-run", "--json")
+    stores = json.loads(ran.out)["activations"]
+    assert {one["tokens"] for one in stores} == {1500, 12 * CONTEXT}
+    assert all(one["bytes"] > 0 for one in stores)
+    assert not (tmp_path / "cache" / "activations").exists()
+
+
+def test_tables_hold_what_the_metrics_are_computed_from(cell):
+    records_of(cell("run", *TOPK, "--json"))
+    store = Store("mibench-records")
+    (record,) = store.query()
+    latents = store.table(record, "latents")
+    assert len(latents) == 40
+    contexts = store.table(record, "contexts")
+    assert np.isclose(latents["active"].sum() / contexts["tokens"].sum(), record.metrics["l0"].value)
+
+
+def test_the_latents_of_a_dictionary_come_back_in_itself_and_hardly_in_a_random_one(cell, run, tmp_path):
+    for seed in (0, 1):
+        save_dictionary(example("topk", d_in=30, d_sae=40, seed=seed), tmp_path / f"{seed}.safetensors")
+    same = run("stability", "0.safetensors", "0.safetensors", "--json").json
+    assert same["latents_shared_decoder"]["value"] == 1
+    other = run("stability", "0.safetensors", "1.safetensors", "--json").json
+    assert abs(other["latents_similarity_decoder"]["value"] - other["latents_similarity_decoder"]["floor"]) < 0.05
+
+
+def test_the_stability_of_a_method_is_that_of_its_seeds(run, network, monkeypatch, tmp_path):
+    monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
+    ground = ["--task", "sae-core", "--model", network[0], "--corpus", network[1], "--context", CONTEXT]
+    words = ("--hook", "residual-post.L1", "--train-tokens", 1500, "--limit", 4, "--seeds", 2, "--json")
+    found = run("stability", *TOPK, *ground, *words).json
+    assert 0 <= found["latents_shared_decoder"]["value"] < 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--corpus", "nothing"),
+        ("--hook", "residual-post.L99"),
+        ("--hook", "nowhere.L1"),
+        ("--convention", "mib"),
+        ("--level", "node"),
+        ("--against", "identity"),
+    ],
+)
+def test_what_cannot_be_is_refused_without_a_traceback(run, network, words, monkeypatch, tmp_path):
+    monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
+    model, texts = network
+    ground = ["--task", "sae-core", "--model", model, "--corpus", texts, "--context", CONTEXT, "--limit", 12]
+    ran = run("run", "--method", "identity", *ground, *words)
+    assert ran.status in {1, 2}
+    assert "Traceback" not in ran.err
+    assert "why" in ran.err.lower() or ":" in ran.err
