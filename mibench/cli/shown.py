@@ -42,7 +42,12 @@ MEASURED: dict[Track, dict[str, str]] = {
         "recovery_at_90": "recovery at .9 (high)",
         "latent_f1": "latent F1 (high)",
         "absorption": "absorption (low)",
+        "absorption_misses": "misses (low)",
+        "hierarchy_absorption": "hierarchy absorption (low)",
         "hedging": "hedging (low)",
+        "explained_by_token": "explained by token",
+        "explained_by_bigram": "by token pair",
+        "autointerp_balanced_accuracy": "autointerp (high)",
     },
 }
 """Metrics that are shown where they were measured."""

@@ -137,7 +137,7 @@ def look(index: int, inks: Inks) -> dict[str, str]:
 
 
 def number(value: float) -> str:
-    """Return a number to read on a picture, three digits after the point or four in all; what rounds to 0 has no sign."""
+    """Return a number to read, three digits after the point or four in all; what rounds to zero has no sign."""
     text = f"{round(value, 3) + 0.0:.3f}" if abs(value) < 10 else f"{value:,.4g}"
     return text.replace("-", "\N{MINUS SIGN}")
 

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 import pytest
-from judge_server import chat, serving
+from judge_server import Reply, chat, serving
 from stand_in import write_model, write_rows
 
 KEY = "sk-very-secret-0123456789"
@@ -81,9 +81,7 @@ def test_a_judge_behind_a_server_fills_the_record_and_its_key_is_in_no_file(cell
     assert not any(KEY.encode() in one.read_bytes() for one in files)
 
 
-def test_a_server_that_refuses_is_a_failed_record_without_the_key(run, cell, monkeypatch, tmp_path):
-    from judge_server import Reply
-
+def test_a_server_that_refuses_is_a_failed_record_without_the_key(cell, monkeypatch, tmp_path):
     with serving(lambda *_: Reply(KEY.encode(), 401)) as server:
         monkeypatch.setenv("MIBENCH_JUDGE", f"{server.base}#tiny")
         monkeypatch.setenv("MIBENCH_JUDGE_KEY", KEY)

@@ -29,7 +29,8 @@ NULLS_AND_ORACLES: dict[str, Ends] = {
     "synthetic recovery": Ends("a dictionary of random directions of the same size", "the true features"),
     "sparse probing": Ends("a dictionary with a random decoder that was never trained", "a probe on all of x"),
     "causal disentanglement": Ends("random latents, or none", "a supervised subspace"),
-    "absorption, hedging": Ends("a dictionary of random directions of the same size", "no absorption, no hedging"),
+    "autointerp": Ends("a judge that always says the same", "a judge that is always right"),
+    "explainability": Ends("activations dealt out to other tokens", "a latent that its token tells in full"),
     "stability": Ends("two dictionaries of random directions of the same size", "the same dictionary twice"),
 }
 """By family of metrics. The numbers are in each metric's ``floor`` and ``ceiling``."""
