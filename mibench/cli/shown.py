@@ -33,6 +33,7 @@ MEASURED: dict[Track, dict[str, str]] = {
     Track.SAE: {
         "l0": "L0",
         "explained_variance_global": "explained variance (high)",
+        "explained_variance_ordinary": "of ordinary tokens (high)",
         "ce_recovered_mean": "CE recovered, mean ablation (high)",
         "dead": "dead (low)",
         "probe_accuracy_k1": "probe, 1 latent (high)",

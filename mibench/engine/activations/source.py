@@ -46,7 +46,7 @@ class ActivationSource(Protocol):
         ...
 
     def batches(self, size: int, seed: int, *, skip: int = 0) -> Iterator[Activations]:
-        """Yield batches of ``size`` tokens without end, a new shuffle each epoch; all is fixed by ``size`` and ``seed``.
+        """Yield batches of ``size`` tokens without end, a new shuffle each epoch, fixed by ``size`` and ``seed``.
 
         Args:
             size: Tokens a batch; an incomplete one at the end of an epoch is left out.

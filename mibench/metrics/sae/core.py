@@ -22,6 +22,7 @@ Floor = Callable[[ContextMeans], FloatArray]
 
 OF_CONTEXTS: tuple[ContextMetric, ...] = (
     reconstruction.explained_variance_global,
+    reconstruction.explained_variance_ordinary,
     reconstruction.fvu,
     reconstruction.mse,
     reconstruction.cosine,

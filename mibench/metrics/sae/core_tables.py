@@ -15,10 +15,13 @@ CONTEXTS = "contexts"
 CONTEXT_COLUMNS = (
     "tokens", "entries", "squared_error", "squared_deviation", "squared_target", "squared_output", "dot",
     "target_norm", "output_norm", "norm_ratio", "cosine", "active", "absolute", "latent_sum",
+    "ordinary", "ordinary_error", "ordinary_deviation", "ordinary_target",
 )  # fmt: skip
 """With x what is to be reconstructed, x̂ the reconstruction, f the latents with a decoder of unit rows: ``tokens`` n,
 ``entries`` n·d, then sums over tokens of ‖x − x̂‖², ‖x − μ‖² (μ the mean of all scored tokens), ‖x‖², ‖x̂‖², x·x̂,
-‖x‖, ‖x̂‖, ‖x̂‖/‖x‖, cos(x, x̂), ‖f‖₀, Σ|f| and Σf. Under the convention ``saebench`` also ``legacy``."""
+‖x‖, ‖x̂‖, ‖x̂‖/‖x‖, cos(x, x̂), ‖f‖₀, Σ|f| and Σf;
+the ``ordinary`` tokens, those without a massive activation, and over them Σ‖x − x̂‖², Σ‖x − μ_o‖² with μ_o their own
+mean, and Σ‖x‖². Under the convention ``saebench`` also ``legacy``."""
 LEGACY = "legacy"
 """Sum over tokens of 1 − ‖x − x̂‖²/‖x − μ_b‖², μ_b the mean of 16 contexts."""
 

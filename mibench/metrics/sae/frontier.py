@@ -78,8 +78,8 @@ def frontier_area(l0: FloatArray, values: FloatArray, *, low: float = LOW, high:
     Null below three different L0, and where the overlap is under one octave: what is left is a point, not a frontier.
     Areas over different windows are not comparable, since most metrics rise with L0: compare with `areas_in`.
 
-    Range: that of the metric, and which way is better too. Source: mibench; the range [20, 200] after Karvonen et al. 2025
-    (arXiv 2503.09532), who advise sweeps of L0 in place of single dictionaries.
+    Range: that of the metric, and which way is better too. Source: mibench; the range [20, 200] after Karvonen et al.
+    2025 (arXiv 2503.09532), who advise sweeps of L0 in place of single dictionaries.
 
     Args:
         l0: Mean number of active latents of each dictionary, above 0. `[n]`

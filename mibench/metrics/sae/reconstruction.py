@@ -27,6 +27,24 @@ def explained_variance_global(means: ContextMeans) -> FloatArray:
     return np.asarray(1.0 - fvu(means))
 
 
+@metric(
+    name="explained_variance_ordinary", version=1, track="sae", unit="", higher_is_better=True, floor=0.0, ceiling=1.0
+)
+def explained_variance_ordinary(means: ContextMeans) -> FloatArray:
+    """Explained variance over tokens without a massive activation: ``1 − Σ‖x − x̂‖² / Σ‖x − μ_o‖²``.
+
+    Left out are tokens whose norm is above ten times the median of the first 16 contexts; μ_o is the mean of the rest.
+    In many models a few tokens in ten thousand are hundreds of times as large as the others and hold most of the
+    variance, so that `explained_variance_global` tells little of the others; where both differ, read this one.
+
+    Range: (−∞, 1]; predicting μ_o gives 0. Higher is better. Source: mibench; massive activations: Sun et al. 2024
+    (arXiv 2402.17762).
+    """
+    spread = means["ordinary_deviation"]
+    known = np.where(spread > ROUNDING * means["ordinary_target"], spread, 0.0)
+    return np.asarray(1.0 - divided(means["ordinary_error"], known))
+
+
 @metric(name="fvu", version=1, track="sae", unit="", higher_is_better=False, floor=1.0, ceiling=0.0)
 def fvu(means: ContextMeans) -> FloatArray:
     """Fraction of variance unexplained: ``Σ‖x − x̂‖² / Σ‖x − μ‖²``, μ the mean over all scored tokens.

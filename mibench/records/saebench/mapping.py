@@ -30,7 +30,8 @@ NOT_IMITATED: Mapping[str, str] = MappingProxyType(
     {
         "sparse_probing_sae_probes": "SAEBench reads the last token, divides latents by their mean, and picks C by "
         "area on a hold-out; our probes do none of it",
-        "autointerp": "SAEBench's explanations and judgements are GPT-4o mini's; ours are those of the judge that the user gives",
+        "autointerp": "SAEBench's explanations and judgements are GPT-4o mini's; ours are those of the judge "
+        "that the user gives",
     }
 )
 """Evaluations of which no number of ours has SAEBench's definition, and why."""

@@ -69,7 +69,7 @@ class CausalTask:
         train_rows: Rows of each set that latents are chosen on, before those that the model fails; None: all.
         tuning_rows: Rows of each set that the number of latents is chosen on; None: all.
         select: How latents are chosen: by ``ranking``, by a trained ``mask``, or the better of ``both`` on tuning rows.
-            Trained masks cost about twice as much again, and on SmolLM2 were never better.
+            The default is the cheap one; which is better has not been settled.
         ranking: How they are ranked.
         mask: How a mask is trained.
         controls: What they are compared with.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mibench.core.errors import ArtifactError, UsageError
 from mibench.core.hashing import digest
@@ -26,6 +28,11 @@ from mibench.tracks.sae.core_latents import latent_table
 from mibench.tracks.sae.core_losses import LossRuns, Replacements
 from mibench.tracks.sae.core_sums import SubjectSums, TargetSums, groups
 from mibench.tracks.sae.evaluation import Ground, Network, Scores, Subject
+
+MASSIVE = 10.0
+"""How often the median norm an activation may be long without being massive."""
+CALIBRATION = 16
+"""First contexts that the median is taken of."""
 
 
 def prepare(settings: CoreTask, ground: Ground) -> CoreEvaluation:
@@ -98,6 +105,13 @@ class CoreEvaluation:
         )
 
     @cached_property
+    def _limit(self) -> float:
+        """Norm above which a token has a massive activation."""
+        first = next(self._activations.passes(CALIBRATION))
+        norms = first.targets[first.scored].to(torch.float64).norm(dim=-1)
+        return MASSIVE * float(norms.median()) if len(norms) else math.inf
+
+    @cached_property
     def _losses(self) -> LossRuns:
         """On the first contexts that have enough scored tokens."""
         wanted, scored = self._settings.ce_tokens, self.blocks.scored.sum(1).cumsum()
@@ -129,7 +143,7 @@ class CoreEvaluation:
     ) -> tuple[TargetSums, list[SubjectSums]]:
         """Sum over all activations; what does not depend on the dictionary is summed the first time only."""
         known, targets = self._targets is not None, self._targets or self._new_targets()
-        sums = [SubjectSums(one.coder, len(self.blocks), legacy=self._saebench) for one in subjects]
+        sums = [SubjectSums(one.coder, len(self.blocks), legacy=self._saebench, limit=self._limit) for one in subjects]
         batches = self._activations.passes()
         for batch in groups(batches, GROUP) if self._saebench else batches:
             context = batch.scored.nonzero()[:, 0] + batch.rows.start
@@ -146,7 +160,9 @@ class CoreEvaluation:
         n_scored, generator = self.blocks.n_scored, np.random.default_rng([self._ground.seed, 0])
         picked = np.sort(generator.choice(n_scored, min(self._settings.pool, n_scored), replace=False))
         model = self._network.model
-        return TargetSums(self.blocks.scored, picked, width_of(model, self._ground.place.target), model.device)
+        return TargetSums(
+            self.blocks.scored, picked, width_of(model, self._ground.place.target), model.device, self._limit
+        )
 
     def _replacements(self, targets: TargetSums) -> Replacements:
         generator, pool = np.random.default_rng([self._ground.seed, 1]), targets.pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ from mibench.metrics.sae.core_tables import CONTEXT_COLUMNS, LEGACY
 MAX_LATENTS = 2**26
 """Latents of all tokens that exist at a time."""
 _OF_SUBJECT = ("squared_error", "squared_output", "dot", "output_norm", "norm_ratio", "cosine", "active", "absolute",
-               "latent_sum", LEGACY)  # fmt: skip
+               "latent_sum", "ordinary_error", LEGACY)  # fmt: skip
 
 
 class TargetSums:
@@ -31,14 +32,19 @@ class TargetSums:
         picked: Which scored tokens go into the pool, counted over all contexts, ascending.
         width: Entries of an activation.
         device: Where the sums are.
+        limit: Norm above which a token has a massive activation.
     """
 
-    def __init__(self, scored: np.ndarray, picked: np.ndarray, width: int, device: torch.device) -> None:
-        n = len(scored)
+    def __init__(
+        self, scored: np.ndarray, picked: np.ndarray, width: int, device: torch.device, limit: float = math.inf
+    ) -> None:
+        n, self._limit = len(scored), limit
         self.tokens = scored.sum(1)
         self._starts, self._picked = np.concatenate([[0], self.tokens.cumsum()]), picked
         self._vectors = torch.zeros(n, width, dtype=torch.float64, device=device)
         self._squares, self._norms = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(2))
+        self._ordinary_vectors = torch.zeros_like(self._vectors)
+        self._ordinary, self._ordinary_squares = (torch.zeros_like(self._squares) for _ in range(2))
         self._pool: list[Tensor] = []
 
     def add(self, batch: BlockBatch, targets: Tensor, context: Tensor) -> None:
@@ -48,6 +54,10 @@ class TargetSums:
         self._vectors.index_add_(0, context, wide)
         self._squares.index_add_(0, context, squares)
         self._norms.index_add_(0, context, squares.sqrt())
+        kept = (squares.sqrt() <= self._limit).to(torch.float64)
+        self._ordinary.index_add_(0, context, kept)
+        self._ordinary_vectors.index_add_(0, context, wide * kept[:, None])
+        self._ordinary_squares.index_add_(0, context, squares * kept)
         low, high = self._starts[batch.rows.start], self._starts[batch.rows.stop]
         here = self._picked[(self._picked >= low) & (self._picked < high)] - low
         self._pool.append(targets[torch.from_numpy(here).to(targets.device)])
@@ -64,16 +74,25 @@ class TargetSums:
 
     def columns(self) -> dict[str, np.ndarray]:
         """Columns of the table of contexts that are the same for all dictionaries."""
-        mean, tokens = self.mean, torch.from_numpy(self.tokens).to(self._squares)
-        spread = self._squares - 2 * (self._vectors @ mean) + tokens * mean.square().sum()
-        return {
-            "tokens": self.tokens,
-            "entries": self.tokens * self._vectors.shape[1],
-            # Of one constant activation, rounding may leave less than nothing.
-            "squared_deviation": spread.clamp(min=0).cpu().numpy(),
-            "squared_target": self._squares.cpu().numpy(),
-            "target_norm": self._norms.cpu().numpy(),
+        tokens, ordinary = torch.from_numpy(self.tokens).to(self._squares), self._ordinary
+        found = {
+            "squared_deviation": _spread(self._squares, self._vectors, tokens),
+            "squared_target": self._squares,
+            "target_norm": self._norms,
+            "ordinary": ordinary,
+            "ordinary_deviation": _spread(self._ordinary_squares, self._ordinary_vectors, ordinary),
+            "ordinary_target": self._ordinary_squares,
         }
+        counts = {"tokens": self.tokens, "entries": self.tokens * self._vectors.shape[1]}
+        return counts | {name: values.cpu().numpy() for name, values in found.items()}
+
+
+def _spread(squares: Tensor, vectors: Tensor, counts: Tensor) -> Tensor:
+    """Squared distance of each context's activations to the mean of all, ``[contexts]``."""
+    mean = vectors.sum(0) / counts.sum().clamp(min=1)
+    spread = squares - 2 * (vectors @ mean) + counts * mean.square().sum()
+    # Of one constant activation, rounding may leave less than nothing.
+    return spread.clamp(min=0)
 
 
 class SubjectSums:
@@ -88,10 +107,11 @@ class SubjectSums:
         coder: The dictionary.
         n_contexts: Number of contexts.
         legacy: Whether `LEGACY` is summed; each batch then stands for itself.
+        limit: Norm above which a token has a massive activation.
     """
 
-    def __init__(self, coder: Coder, n_contexts: int, *, legacy: bool = False) -> None:
-        device, d_sae = coder.decoder.device, coder.d_sae
+    def __init__(self, coder: Coder, n_contexts: int, *, legacy: bool = False, limit: float = math.inf) -> None:
+        device, d_sae, self._limit = coder.decoder.device, coder.d_sae, limit
         self._coder, self._legacy = coder, legacy
         names = _OF_SUBJECT if legacy else _OF_SUBJECT[:-1]
         self._sums = {name: torch.zeros(n_contexts, dtype=torch.float64, device=device) for name in names}
@@ -108,7 +128,10 @@ class SubjectSums:
             latents = self._coder.encode(inputs[part])
             output = self._coder.decode(latents, inputs[part]).to(torch.float64)
             target = targets[part].to(torch.float64)
-            for name, values in _per_token(target, output, latents, centre).items():
+            found = _per_token(target, output, latents, centre)
+            ordinary = target.square().sum(-1).sqrt() <= self._limit
+            found["ordinary_error"] = found["squared_error"] * ordinary
+            for name, values in found.items():
                 self._sums[name].index_add_(0, context[part], values)
             self._add_latents(latents)
 

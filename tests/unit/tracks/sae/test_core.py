@@ -18,7 +18,7 @@ from mibench.core.specs import Convention
 from mibench.metrics.sae.core import core_metrics
 from mibench.metrics.sae.saebench_core import saebench_metrics
 from mibench.tasks.sae.dictionary_task import load_dictionary_task
-from mibench.tracks.sae.core import CoreEvaluation, prepare
+from mibench.tracks.sae.core import CALIBRATION, MASSIVE, CoreEvaluation, prepare
 from mibench.tracks.sae.evaluation import Subject
 
 
@@ -43,13 +43,17 @@ class Naive:
         self.scored = torch.from_numpy(tested.blocks.scored)
         self.inputs, self.targets = (self.plain.read(self.ids, point) for point in (place.hook, place.target))
 
-    def reconstruction(self, one: Subject) -> dict[str, float]:
+    def reconstruction(self, one: Subject, massive: float = MASSIVE) -> dict[str, float]:
         x, reads = self.targets[self.scored].numpy(), self.inputs[self.scored]
         latents = one.coder.encode(reads)
         made, f = one.coder.decode(latents, reads).numpy(), latents.numpy()
         error, mean = ((x - made) ** 2).sum(), x.mean(0)
         norms, out = np.linalg.norm(x, axis=1), np.linalg.norm(made, axis=1)
+        first = norms[: int(self.scored[:CALIBRATION].sum())]
+        kept = norms <= massive * np.sort(first)[(len(first) - 1) // 2]
+        own = x[kept]
         return {
+            "explained_variance_ordinary": 1 - ((own - made[kept]) ** 2).sum() / ((own - own.mean(0)) ** 2).sum(),
             "explained_variance_global": 1 - error / ((x - mean) ** 2).sum(),
             "fvu": error / ((x - mean) ** 2).sum(),
             "mse": error / x.size,
@@ -86,6 +90,20 @@ def test_reconstruction_and_sparsity_are_what_loops_over_tokens_give(tmp_path: P
     (scores,) = tested.score([one])
     for name, expected in Naive(tested).reconstruction(one).items():
         assert scores.metrics[name].value == pytest.approx(expected, abs=1e-9), name
+
+
+def test_tokens_with_massive_activations_are_left_out_of_what_is_said_of_ordinary_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mibench.tracks.sae.core.MASSIVE", 1.1)
+    tested = evaluation(tmp_path, replace(SETTINGS, ce_tokens=0))
+    one = subject(example("relu", 16, 24))
+    (scores,) = tested.score([one])
+    assert 0 < scores.tables["contexts"]["ordinary"].sum() < scores.tables["contexts"]["tokens"].sum()
+    expected = Naive(tested).reconstruction(one, massive=1.1)
+    assert expected["explained_variance_ordinary"] != pytest.approx(expected["explained_variance_global"], abs=1e-3)
+    for name in ("explained_variance_ordinary", "explained_variance_global"):
+        assert scores.metrics[name].value == pytest.approx(expected[name], abs=1e-9), name
 
 
 def test_a_transcoder_reads_one_place_and_is_held_against_another(tmp_path: Path) -> None:
@@ -310,7 +328,8 @@ def test_runs_that_do_not_depend_on_the_dictionary_are_made_once(tmp_path: Path)
     tested.score([one])
     n, losses = tested.n_examples, len(tested._losses)
     # Two of three layers for the activations; the clean run; a third for the dictionary and each ablation.
-    assert first == round(2 / 3 * n) + losses + round(losses / 3) + round(3 * losses / 3)
+    # Where nothing is kept, what is massive takes a run of its own.
+    assert first == 2 * round(2 / 3 * n) + losses + round(losses / 3) + round(3 * losses / 3)
     # The clean runs of the losses are kept.
     assert count.forwards == round(2 / 3 * n) + round(losses / 3)
 
