@@ -51,6 +51,7 @@ site: install
 bench: model
 	$(BIN)/python benchmarks/circuit.py
 	$(BIN)/python benchmarks/variable.py
+	$(BIN)/python benchmarks/sae.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT) build *.egg-info

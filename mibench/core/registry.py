@@ -65,10 +65,12 @@ class Registry:
     Attributes:
         kind: Singular name, also the decorator's: ``@method(name=…)`` marks a method.
         package: Dotted package whose files are scanned, sub-packages included.
+        plural: Several of them, where that is not the singular with an s.
     """
 
     kind: str
     package: str
+    plural: str = ""
 
     @cached_property
     def components(self) -> dict[str, Component]:
@@ -93,7 +95,7 @@ class Registry:
     def group(self) -> str:
         """Entry-point group of other packages' components, such as ``mibench.families``."""
         plural = f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
-        return f"mibench.{plural}"
+        return f"mibench.{self.plural or plural}"
 
     def names(self) -> list[str]:
         """All names, sorted."""

@@ -13,7 +13,7 @@ from mibench.core.registry import Registry
 from mibench.tasks.corpora.splits import by_hash, by_size, text_key
 from mibench.tasks.task import SPLITS
 
-CORPORA = Registry(kind="corpus", package="mibench.tasks")
+CORPORA = Registry(kind="corpus", package="mibench.tasks", plural="corpora")
 MAX_CHARACTERS = 512 * 1024 * 1024
 """Characters of a corpus that is held in memory, at most."""
 MAX_DOCUMENT = 64 * 1024 * 1024
