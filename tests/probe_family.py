@@ -38,11 +38,11 @@ class Letters:
 class Nulls:
     """Gives the same null dictionary for every width, and counts how often it is asked."""
 
-    def __init__(self, place: Place = SAE) -> None:
-        self.place = place
+    def __init__(self, place: Place = SAE, digest: str = "n" * 64) -> None:
+        self.place, self.digest = place, digest
         self.asked: list[tuple[int, float]] = []
 
-    def frozen(self, d_sae: int, l0: float) -> Coder | None:
+    def frozen(self, d_sae: int, l0: float) -> Coder | str:
         self.asked.append((d_sae, l0))
         return subject(random_dictionary(d_sae, seed=9, place=self.place)).coder
 

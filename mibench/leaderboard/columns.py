@@ -120,6 +120,12 @@ _FAULTS = (
     Column("latents_shared", "Latents shared by seeds", headline=True),
     Column("latents_similarity", "Similarity of seeds"),
 )
+_AUTOINTERP = (
+    Column("autointerp_balanced_accuracy", "Autointerp"),
+    Column("autointerp_true_positives", "True positives"),
+    Column("autointerp_true_negatives", "True negatives"),
+    Column("autointerp_unread", "Answers unread"),
+)
 _SYNTHETIC = (
     Column("mcc_decoder", "MCC", headline=True),
     Column("recovery_at_90", "Recovery at .9", headline=True),
@@ -166,6 +172,7 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
         Track.SAE: (
             Column("l0", "L0", digits=1),
             Column("explained_variance_global", "Explained variance", headline=True),
+            Column("explained_variance_ordinary", "Explained variance, ordinary tokens", headline=True),
             Column("ce_recovered_mean", "CE recovered, mean", headline=True),
             Column("ce_recovered_zero", "CE recovered, zero"),
             Column("kl_recovered_mean", "KL recovered, mean"),
@@ -174,6 +181,7 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
             *_PROBING,
             *_CAUSAL,
             *_FAULTS,
+            *_AUTOINTERP,
             *_SYNTHETIC,
             *_OF_SAEBENCH,
         ),

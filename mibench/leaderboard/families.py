@@ -19,6 +19,7 @@ from mibench.records.record import DictionaryFacts, MetricValue, RunRecord
 
 SPARSITY = ("k", "l0", "coefficient")
 """Parameters of methods that set how many latents are active."""
+_TRAINING = {"train_corpus", "train_tokens"}
 _SHOWN_DIGITS = 12
 
 
@@ -206,18 +207,24 @@ def seed_of(record: RunRecord) -> int | None:
 
 
 def _key(record: RunRecord, *, named: bool) -> dict[str, Any]:
-    """Return what a family shares. Files that state no parameters go by what they are, and by a name they share."""
+    """Return what a family shares.
+
+    What a file was trained on is not in its cell, so it is taken from the file. Files that state no parameters go by
+    all that they are, and by a name they share.
+    """
     cell, method, facts = record.cell, record.cell.method, record.dictionary
-    bare = method.artifact_digest is not None and not method.params
+    handed_in = method.artifact_digest is not None
+    bare = handed_in and not method.params
+    stated = set(DictionaryFacts.model_fields) - {"sha256", "seed"} if bare else _TRAINING
     return {
         "method": method.name if named or not bare else "",
         "version": method.version,
         "params": {name: value for name, value in method.params.items() if name not in SPARSITY},
         "code": method.code_digest,
-        "handed_in": method.artifact_digest is not None,
+        "handed_in": handed_in,
         "train": [cell.task.train_limit, cell.task.train_digest],
         "dtype": [cell.model.dtype, cell.model.attention],
-        "facts": facts.model_dump(mode="json", exclude={"sha256", "seed"}) if bare and facts is not None else None,
+        "facts": facts.model_dump(mode="json", include=stated) if handed_in and facts is not None else None,
     }
 
 

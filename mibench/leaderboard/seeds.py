@@ -10,6 +10,8 @@ from scipy.special import stdtrit
 
 from mibench.records.record import CurvePoint, MetricValue, RunRecord
 
+_ENDS = ("floor", "ceiling")
+
 
 def mean_metrics(records: Sequence[RunRecord]) -> dict[str, MetricValue]:
     """Return each metric's mean over the records of a row; of one record, its own metrics."""
@@ -44,11 +46,11 @@ def interval(values: Iterable[float], level: float = 0.95) -> tuple[float, float
 
 def _mean_metric(name: str, records: Sequence[RunRecord]) -> MetricValue:
     first = next(record.metrics[name] for record in records if name in record.metrics)
+    ends = {end: _mean_end([getattr(record.metrics.get(name), end, None) for record in records]) for end in _ENDS}
     reason = _why_no_mean(name, records)
     if reason:
-        return first.model_copy(
-            update=dict.fromkeys(("value", "ci_low", "ci_high", "ci_source", "ci_reason", "n")) | {"reason": reason}
-        )
+        gone = dict.fromkeys(("value", "ci_low", "ci_high", "ci_source", "ci_reason", "n"))
+        return first.model_copy(update=gone | ends | {"reason": reason})
     mean, low, high = interval(_value(record.metrics[name]) for record in records)
     return first.model_copy(
         update={
@@ -59,7 +61,16 @@ def _mean_metric(name: str, records: Sequence[RunRecord]) -> MetricValue:
             "ci_reason": None,
             "n": len(records),
         }
+        | ends
     )
+
+
+def _mean_end(ends: Sequence[float | None]) -> float | None:
+    """Return the mean floor or ceiling of all seeds, exact where they are equal; None where one has none."""
+    known = [end for end in ends if end is not None]
+    if len(known) < len(ends):
+        return None
+    return known[0] if len(set(known)) == 1 else math.fsum(known) / len(known)
 
 
 def _value(metric: MetricValue | CurvePoint) -> float:

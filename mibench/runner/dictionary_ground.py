@@ -13,7 +13,7 @@ from mibench.core.specs import Cell, DictionaryRef, MethodRef, TaskRef, Track
 from mibench.engine.activations.source import ActivationSource
 from mibench.engine.activations.store import StoreRequest, open_store
 from mibench.models.cache import cache_root
-from mibench.runner.dictionary_nulls import FrozenNulls
+from mibench.runner.dictionary_nulls import NULL_TOKENS, FrozenNulls
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 from mibench.tasks.corpora.blocks import TokenBlocks, token_blocks
@@ -28,8 +28,6 @@ TO = "->"
 """Between what a transcoder reads and what it reconstructs."""
 GENERATED = DictionaryRef(hook="generated", corpus="generated", context=1)
 """Where a dictionary works in tasks whose data are generated."""
-NULL_TOKENS = 100_000
-"""Activations that a null dictionary's encoder is trained on, at most."""
 
 
 def place_of(job: Job, bench: Workbench) -> Place:
@@ -44,7 +42,10 @@ def place_of(job: Job, bench: Workbench) -> Place:
     if job.hook is None:
         return Place(name, HookPoint(bench.model.anatomy.n_layers // 2))
     read, arrow, written = (part.strip() for part in job.hook.partition(TO))
-    return Place(name, HookPoint.parse(read), HookPoint.parse(written) if arrow else None)
+    hook = HookPoint.parse(read)
+    output = HookPoint.parse(written) if arrow else hook
+    # What reconstructs what it reads is no transcoder, however it is written: one place, one cell id.
+    return Place(name, hook, None if output == hook else output)
 
 
 def hook_text(place: Place) -> str:
@@ -175,7 +176,7 @@ def dictionary_cell_with(method: MethodRef, job: Job, bench: Workbench, settings
         ),
         model=bench.model_ref,
         method=method,
-        bos="prepend" if settings.bos and task.model else "as-given",
+        bos=task.bos or ("prepend" if settings.bos and task.model else "as-given"),
         convention=settings.convention,
         dictionary=dictionary_ref(place, settings) if task.model else GENERATED,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mibench.artifacts.dictionaries.checks import validate_dictionary
 from mibench.artifacts.dictionaries.dictionary import Dictionary, Place, TrainingFacts
@@ -23,7 +23,18 @@ from mibench.records.record import Cost
 from mibench.runner.dictionary_bench import DictionaryBench
 from mibench.runner.meter import Meter
 
-MAX_COST_BYTES = 64 * 1024
+MAX_NOTE_BYTES = 64 * 1024
+
+
+class MadeNote(BaseModel):
+    """What stands beside a dictionary that is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: str
+    """Digest of what it computes."""
+    cost: Cost
+    """What making it took."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +105,20 @@ def _made(recipe: Recipe, call: Call, view: DictionaryView) -> tuple[Dictionary,
     validate_dictionary(found)
     _folder().mkdir(parents=True, exist_ok=True)
     save_dictionary(found, _path(recipe.key), overwrite=True)
-    atomic_write(_path(recipe.key).with_suffix(".cost.json"), meter.cost().model_dump_json())
-    return found, meter.cost()
+    note = MadeNote(digest=found.digest, cost=meter.cost())
+    atomic_write(_path(recipe.key).with_suffix(".note.json"), note.model_dump_json())
+    return found, note.cost
 
 
 def _kept(key: str) -> tuple[Dictionary, Cost] | None:
-    """A dictionary of an earlier run; None if there is none, or it is damaged."""
-    cost = _path(key).with_suffix(".cost.json")
-    if not (is_file(_path(key)) and is_file(cost)):
+    """A dictionary of an earlier run; None if there is none, or it is not what was written."""
+    path = _path(key).with_suffix(".note.json")
+    if not (is_file(_path(key)) and is_file(path)):
         return None
     with contextlib.suppress(ArtifactError, ValidationError, OSError):
-        return load_native(_path(key)), Cost.model_validate_json(cost.read_bytes()[:MAX_COST_BYTES])
+        found, note = load_native(_path(key)), MadeNote.model_validate_json(path.read_bytes()[:MAX_NOTE_BYTES])
+        if found.digest == note.digest:
+            return found, note.cost
     return None
 
 

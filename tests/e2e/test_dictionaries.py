@@ -114,6 +114,38 @@ def test_a_foreign_file_gives_the_same_numbers(cell, run):
     )
 
 
+def test_a_place_that_reconstructs_what_it_reads_has_one_id_however_it_is_written(cell):
+    words = ("--method", "identity", "--split", "test", "--json")
+    plain, arrow = (
+        records_of(cell("run", *words, "--hook", hook, "--out", out))[0]
+        for hook, out in (("residual-post.L1", "one"), ("residual-post.L1->residual-post.L1", "two"))
+    )
+    assert arrow["cell"] == plain["cell"]
+    assert arrow["cell"]["dictionary"]["output"] is None
+
+
+def test_another_training_text_of_the_null_is_another_cell_and_too_little_of_it_no_failure(run, network, tmp_path):
+    save_dictionary(example("topk", d_in=16, d_sae=24, model=""), tmp_path / "d.safetensors")
+    rows = write_rows(tmp_path / "rows", 60)
+    text = tmp_path / "t.txt"
+
+    def scored(documents, out):
+        text.write_text("\f".join(documents))
+        ground = ["--task", "sae-probing", "--model", network[0], "--corpus", text, "--context", CONTEXT]
+        words = ("--hook", "residual-post.L1", "--limit", 4, "--json", "--out", out)
+        (record,) = records_of(run("score", "d.safetensors", *ground, *words))
+        return record
+
+    prompts = [row["prompt"] for row in rows]
+    first, second, few = scored(prompts, "a"), scored(prompts[::-1][:140], "b"), scored(prompts[:3], "c")
+    digests = {one["cell"]["task"]["digest"] for one in (first, second, few)}
+    assert len(digests) == 3
+    assert first["metrics"]["probe_gap_frozen_k1"]["value"] is not None
+    assert few["status"] == "ok"
+    assert few["metrics"]["probe_gap_frozen_k1"]["value"] is None
+    assert "a step takes 512 tokens" in few["metrics"]["probe_gap_frozen_k1"]["reason"]
+
+
 def test_artifacts_of_a_run_are_found_in_a_folder(cell):
     assert cell("discover", *TOPK, "--out", "many/a.safetensors").status == 0
     (record,) = records_of(cell("run", "--artifact", "many/*.safetensors", "--split", "test", "--json", train=()))

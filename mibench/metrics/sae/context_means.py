@@ -1,6 +1,7 @@
-"""Ratios of sums over contexts, with one joint bootstrap of contexts for all of them.
+"""Ratios of sums over contexts, with one joint bootstrap for all of them.
 
-Tokens of a context are not independent, so contexts are resampled, whole. What every context is compared with, the mean
+Tokens of a context are not independent, nor are contexts of a document: documents are resampled, whole, where there are
+`LEAST_DOCUMENTS`, else contexts. What every context is compared with, the mean
 activation, is that of the sample in every replicate.
 """
 
@@ -14,8 +15,11 @@ import numpy as np
 from mibench.metrics.bootstrap import Interval, Resampling, interval_of, resampled_means
 from mibench.metrics.faithfulness import TINY, FloatArray
 from mibench.metrics.metric import Metric
+from mibench.metrics.sae.core_tables import DOCUMENT
 from mibench.records.record import MetricValue
 
+LEAST_DOCUMENTS = 5
+"""Fewer say nothing of how documents differ."""
 NOTHING = "what it is divided by is not distinguishable from zero"
 
 
@@ -55,23 +59,43 @@ class Measured:
     Attributes:
         sample: One number a column.
         replicates: ``[resamples]`` a column.
-        n: Number of contexts.
+        n: Number of documents, or of contexts.
         level: Coverage of intervals.
+        of: Which of both.
     """
 
     sample: ContextMeans
     replicates: ContextMeans
     n: int
     level: float
+    of: str = "contexts"
 
 
 def measure(columns: Mapping[str, FloatArray], resampling: Resampling) -> Measured:
-    """Average columns ``[contexts]`` over contexts, and over contexts drawn with replacement, the same for all."""
+    """Average columns ``[contexts]`` over all, and over documents, or contexts, drawn with replacement together.
+
+    Args:
+        columns: By name, `DOCUMENT` among them, or not.
+        resampling: Of the bootstrap.
+    """
+    columns, of = _units(columns)
     names, values = list(columns), np.stack(list(columns.values()), axis=1)
     drawn = resampled_means(values, resampling)
     sample = {name: np.asarray(values[:, place].mean()) for place, name in enumerate(names)}
     replicates = {name: drawn[:, place] for place, name in enumerate(names)}
-    return Measured(ContextMeans(sample), ContextMeans(replicates), len(values), resampling.level)
+    return Measured(ContextMeans(sample), ContextMeans(replicates), len(values), resampling.level, of)
+
+
+def _units(columns: Mapping[str, FloatArray]) -> tuple[dict[str, FloatArray], str]:
+    """Sums over documents where there are enough, else over contexts; and which."""
+    rest = {name: values for name, values in columns.items() if name != DOCUMENT}
+    if DOCUMENT not in columns:
+        return rest, "contexts"
+    found, place = np.unique(columns[DOCUMENT], return_inverse=True)
+    if len(found) < LEAST_DOCUMENTS:
+        return rest, "contexts"
+    summed = {name: np.asarray(np.bincount(place, values), dtype=np.float64) for name, values in rest.items()}
+    return summed, "documents"
 
 
 def scored(metric: ContextMetric, measured: Measured, *, floor: FloatArray | None = None) -> MetricValue:
@@ -93,7 +117,7 @@ def scored(metric: ContextMetric, measured: Measured, *, floor: FloatArray | Non
         reason=NOTHING if missing else None,
         ci_low=found.low,
         ci_high=found.high,
-        ci_source=None if found.low is None else "contexts",
+        ci_source=None if found.low is None else measured.of,
         ci_reason=found.reason,
         n=measured.n,
         floor=metric.floor if floor is None or not np.isfinite(floor) else float(floor),

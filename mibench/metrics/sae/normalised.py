@@ -7,6 +7,9 @@ from typing import Any
 
 from mibench.records.record import MetricValue
 
+LEAST_SPAN = 0.02
+"""Between null and oracle, in units of the number: below, noise would be stretched over the whole scale."""
+
 
 @dataclass(frozen=True)
 class Ends:
@@ -40,7 +43,7 @@ def normalised(value: MetricValue) -> MetricValue:
     """Return ``(value − floor) / (ceiling − floor)``: 0 is the null, 1 the oracle, whichever way is better.
 
     The interval is mapped likewise, floor and ceiling taken as exact. Null with the reason where the value, or one of
-    the ends, is missing, or the two are equal.
+    the ends, is missing, where the oracle is not better than the null, or where less than `LEAST_SPAN` is between them.
     """
     reason, floor, ceiling = _missing(value), value.floor, value.ceiling
     common: dict[str, Any] = {
@@ -71,4 +74,9 @@ def _missing(value: MetricValue) -> str | None:
         return "it has no floor"
     if value.ceiling is None:
         return "it has no ceiling"
-    return "its floor is its ceiling" if value.floor == value.ceiling else None
+    span = value.ceiling - value.floor
+    if span and value.higher_is_better is not None and (span > 0) != value.higher_is_better:
+        return f"its oracle ({value.ceiling:.3g}) is not better than its null ({value.floor:.3g})"
+    if abs(span) < LEAST_SPAN:
+        return f"its oracle ({value.ceiling:.3g}) and its null ({value.floor:.3g}) are too close to be told apart"
+    return None

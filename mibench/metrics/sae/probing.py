@@ -17,7 +17,8 @@ from mibench.metrics.sae.probe_tables import DENSE, FROZEN, LATENTS, RAW, Probe,
 from mibench.records.record import MetricValue
 
 CHANCE = 0.5
-CI_SOURCE = "data sets"
+CI_SOURCE = "sources"
+"""What is resampled first: texts of one source are in several data sets."""
 NO_BEST_EPOCH = "SAEBench keeps the epoch that is best on test; that is not imitated"
 
 Scored = FloatArray | str
@@ -174,6 +175,11 @@ class _Report:
     replicates: ProbeMeans
     level: float
 
+    @property
+    def sources(self) -> set[str]:
+        """Where the sets' texts come from."""
+        return {one.source for one in self.scores.sets}
+
     def value(self, declared: ProbeMetric, k: int) -> MetricValue:
         """One number with its interval."""
         value = declared(self.sample, k)
@@ -185,7 +191,7 @@ class _Report:
             ci_high=interval.high,
             ci_source=None if interval.low is None else CI_SOURCE,
             ci_reason=interval.reason,
-            n=len(self.scores.sets),
+            n=len(self.sources),
             floor=self._floor(declared, k),
             ceiling=self._ceiling(declared),
             higher_is_better=declared.higher_is_better,
@@ -193,7 +199,7 @@ class _Report:
         )
 
     def _interval(self, declared: ProbeMetric, k: int) -> Interval:
-        if len({one.source for one in self.scores.sets}) < 2:
+        if len(self.sources) < 2:
             return Interval(reason="all sets are from one source, which cannot be resampled")
         values = declared(self.replicates, k)
         if isinstance(values, str):

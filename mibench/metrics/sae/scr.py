@@ -13,6 +13,7 @@ from mibench.metrics.sae.ablated_probes import AUDIT, Concept, Pooled, accuracy,
 from mibench.metrics.sae.logistic import Linear
 from mibench.metrics.sae.tpp import too_narrow
 from mibench.records.record import MetricValue
+from mibench.records.saebench.mapping import PAIRS_LEFT_OUT
 
 SMALLEST_ROOM = 0.001
 """Room between biased probe and oracle below which SAEBench writes 0, and we nothing."""
@@ -96,10 +97,15 @@ def scr_metric(table: pd.DataFrame) -> float | str:
 
     Fails audit (arXiv 2605.18229). Range: as `scr_dir1`. Higher is better. Source: as `scr_dir1`.
     """
+    worse = _worse(table)
+    return _TIE if worse.empty else _mean(_scores(worse), _NO_ROOM)
+
+
+def _worse(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one set and n in the direction in which the biased probe is worse; none of a tie."""
     base = table.groupby("pair")["base"]
     untied = base.transform("nunique") > 1
-    worse = table[untied & (table["base"] == base.transform("min"))]
-    return _TIE if worse.empty else _mean(_scores(worse), _NO_ROOM)
+    return table[untied & (table["base"] == base.transform("min"))]
 
 
 def _scores(part: pd.DataFrame) -> list[float]:
@@ -110,6 +116,14 @@ def _scores(part: pd.DataFrame) -> list[float]:
 
 def _mean(values: Sequence[float], why: str) -> float | str:
     return float(np.mean(values)) if values else why
+
+
+def _marked(part: pd.DataFrame, name: str) -> str:
+    """Say that a number of one n has no interval, and whether it leaves pairs out."""
+    sets = [one for _, one in part.groupby("set", sort=True)]
+    read = [_worse(one) if name == "metric" else one[one["direction"] == name] for one in sets]
+    left_out = sum(one["pair"].nunique() for one in sets) - sum(len(_scores(one)) for one in read)
+    return f"{PAIRS_LEFT_OUT}: {left_out}" if left_out else "as SAEBench, without one"
 
 
 _METRICS = {"dir1": scr_dir1, "metric": scr_metric, "dir2": scr_dir2}
@@ -133,7 +147,7 @@ def scr_metrics(table: pd.DataFrame, ns: Sequence[int], d_sae: int) -> dict[str,
             found[f"scr_{name}_threshold_{n}"] = MetricValue(
                 value=float(np.mean(numbers)) if numbers else None,
                 reason=None if numbers else why,
-                ci_reason=f"as SAEBench, without one; {AUDIT}" if numbers else None,
+                ci_reason=f"{_marked(part, name)}; {AUDIT}" if numbers else None,
                 n=len(numbers),
                 floor=declared.floor,
                 ceiling=declared.ceiling,

@@ -25,7 +25,10 @@ EVALS: Mapping[str, str] = MappingProxyType(
 UNDER_SAEBENCH = frozenset({"core", "sparse_probing", "scr", "tpp", "absorption_first_letter", "ravel"})
 """Evaluations that the convention ``saebench`` computes by its definitions, under its names."""
 UNDER_BOTH = frozenset({"scr", "tpp"})
-"""Evaluations that we have by SAEBench's definition only, whatever the convention."""
+"""Evaluations that we have by SAEBench's definition only, whatever the convention; but see `PAIRS_LEFT_OUT`."""
+PAIRS_LEFT_OUT = "SAEBench counts a pair without room as 0 and takes the mean over all pairs; here pairs are left out"
+"""Said with a number of SCR that rests on fewer pairs than there are, and then is not SAEBench's."""
+_LEAVES_BOS = "SAEBench's zero ablation takes BOS and special tokens too, its replacement leaves them; ours never does"
 NOT_IMITATED: Mapping[str, str] = MappingProxyType(
     {
         "sparse_probing_sae_probes": "SAEBench reads the last token, divides latents by their mean, and picks C by "
@@ -72,8 +75,8 @@ DIFFERENT: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "explained_variance": "SAEBench divides by no variance; ours is 1 − Σ‖x − x̂‖² / Σ‖x − μ‖², one global μ",
             "explained_variance_legacy": "SAEBench takes the mean of a batch; ours is one global mean",
             "mse": "SAEBench divides by the number of tokens twice",
-            "ce_loss_score": "SAEBench ablates and replaces BOS too; ours leaves it",
-            "kl_div_score": "SAEBench ablates and replaces BOS too; ours leaves it",
+            "ce_loss_score": _LEAVES_BOS,
+            "kl_div_score": _LEAVES_BOS,
             "l1": "SAEBench sums latents without absolute values",
         },
         "sparse_probing": {

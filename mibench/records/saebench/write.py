@@ -13,7 +13,7 @@ from mibench.core.errors import DataError
 from mibench.core.hook_points import HookPoint
 from mibench.core.specs import Convention, Track
 from mibench.records.record import DictionaryFacts, MetricValue, RunRecord
-from mibench.records.saebench.mapping import EVALS, Same, same, why_none
+from mibench.records.saebench.mapping import EVALS, PAIRS_LEFT_OUT, Same, same, why_none
 from mibench.records.saebench.schema import LATEST_MILLIS, SCHEMA, TOP_KEYS, file_name
 
 RELEASE = "mibench"
@@ -56,6 +56,8 @@ def not_exported(record: RunRecord) -> str | None:
         return f"SAEBench has no evaluation like {record.cell.task.name}"
     if record.status != "ok" or record.dictionary is None:
         return f"{record.status}: {record.problem.what if record.problem else 'it does not say what was scored'}"
+    if record.dictionary.transcoder is not None or (record.cell.dictionary and record.cell.dictionary.output):
+        return f"{record.cell.method.name} is a transcoder, and SAEBench compares with what a dictionary reads"
     return "it does not say when it was made" if record.volatile.provenance is None else None
 
 
@@ -135,11 +137,12 @@ def _metrics(record: RunRecord, eval_type: str) -> tuple[dict[str, dict[str, flo
         for name in names:
             ours = same(eval_type, name, record.cell.convention)
             found = None if ours is None else record.metrics.get(ours.name)
-            values.setdefault(category, {})[name] = _value(found, ours)
+            fewer = found is not None and PAIRS_LEFT_OUT in (found.ci_reason or "")
+            values.setdefault(category, {})[name] = None if fewer else _value(found, ours)
             if found is None:
                 nulls[name] = why_none(eval_type, name, record.cell.convention)
-            elif found.value is None:
-                nulls[name] = found.reason or ""
+            elif fewer or found.value is None:
+                nulls[name] = PAIRS_LEFT_OUT if fewer else found.reason or ""
     return values, nulls
 
 

@@ -93,6 +93,7 @@ class CausalTask:
     family="causal",
     citation="after Huang et al. 2024 (arXiv 2402.17700) and Karvonen et al. 2025 (arXiv 2503.09532)",
     licence="CC-BY-4.0",
+    bos="prepend",
 )
 def sae_causal() -> CausalTask:
     """Swap latents of a city so that its country, continent or language changes and the other two stay."""

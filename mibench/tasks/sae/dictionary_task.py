@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NotRequired, Required, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Required, TypedDict, Unpack
 
 from mibench.core.errors import DataError
 from mibench.core.registry import Registry
@@ -23,6 +23,7 @@ class Declaration(TypedDict, total=False):
         model: Whether it needs a language model; without one, the data are generated.
         citation: Where it comes from.
         licence: Of its data.
+        bos: ``prepend`` where its own prompts begin with BOS whatever the setting says.
     """
 
     name: Required[str]
@@ -31,6 +32,7 @@ class Declaration(TypedDict, total=False):
     model: NotRequired[bool]
     citation: NotRequired[str]
     licence: NotRequired[str]
+    bos: NotRequired[Literal["prepend"]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class DictionaryTask:
     Attributes:
         settings: A frozen dataclass of the family's own.
         description: One line.
-        name, version, family, model, citation, licence: As in `Declaration`.
+        name, version, family, model, citation, licence, bos: As in `Declaration`.
     """
 
     settings: Any
@@ -51,6 +53,7 @@ class DictionaryTask:
     model: bool = True
     citation: str = ""
     licence: str = ""
+    bos: Literal["prepend"] | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:

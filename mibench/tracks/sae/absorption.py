@@ -100,9 +100,11 @@ class AbsorptionEvaluation:
 
     @property
     def digest(self) -> str:
-        """sha256 of the prompts, how they are read, and the seeds."""
+        """sha256 of the prompts, how they are read, the nulls, and the seeds."""
         ground = self._ground
         scored = {"split": ground.split, "limit": ground.limit, "seed": ground.seed, "bos": ground.text.bos}
+        if not self._saebench:
+            scored["nulls"] = ground.nulls_digest
         return digest({"prompts": prompts_digest(self._rows.prompts), "settings": asdict(self._settings), **scored})
 
     @property
@@ -221,8 +223,8 @@ class AbsorptionEvaluation:
         if self._ground.nulls is None:
             return _NO_NULLS
         coder = self._ground.nulls.frozen(d_sae, l0)
-        if coder is None:
-            return f"there is no frozen decoder of {d_sae} latents with {l0:.3g} active per token"
+        if isinstance(coder, str):
+            return coder
         key = coder.dictionary.digest
         if key not in self._nulls:
             self._nulls[key] = self._hold(coder)

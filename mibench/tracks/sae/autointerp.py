@@ -19,6 +19,7 @@ from mibench.tracks.sae.evaluation import Ground, Network, Scores, Subject
 from mibench.tracks.sae.judges.judge import Judge
 from mibench.tracks.sae.judges.reference import NO_JUDGE, judge_of
 from mibench.tracks.sae.latent_traces import Sampling
+from mibench.tracks.sae.text_halves import text_digest
 from mibench.tracks.sae.traced_text import TracedText, network_of
 
 
@@ -57,7 +58,7 @@ class AutointerpEvaluation:
         settings = {name: value for name, value in asdict(self._settings).items() if name not in {"judge", "limits"}}
         judge = None if self._judge is None else self._judge.name
         about = {"settings": settings, "judge": judge, "prompts": PROMPTS, "seed": self._seed}
-        return digest({"blocks": self._text.blocks.digest, **about})
+        return digest({"text": text_digest(self._text.blocks), **about})
 
     @property
     def n_examples(self) -> int:

@@ -171,7 +171,7 @@ class CoreEvaluation:
 
     def _scores(self, subject: Subject, sums: SubjectSums, losses: pd.DataFrame | None, targets: TargetSums) -> Scores:
         latents = latent_table(subject, sums, int(targets.tokens.sum()), encoders=self._saebench)
-        tables = {CONTEXTS: sums.table(targets), LATENTS: latents}
+        tables = {CONTEXTS: sums.table(targets, self.blocks.document[:, 0]), LATENTS: latents}
         if losses is not None:
             tables[LOSSES] = losses
         compute = saebench_metrics if self._saebench else core_metrics

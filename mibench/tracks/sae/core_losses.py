@@ -16,7 +16,7 @@ from mibench.engine.activations.tail import share
 from mibench.engine.dictionaries.coder import Coder
 from mibench.engine.meter import Progress
 from mibench.engine.model import LanguageModel
-from mibench.metrics.sae.core_tables import ABLATIONS, loss_columns
+from mibench.metrics.sae.core_tables import ABLATIONS, DOCUMENT, loss_columns
 from mibench.tasks.corpora.blocks import TokenBlocks
 from mibench.tracks.sae.core_sums import MAX_LATENTS
 from mibench.tracks.sae.evaluation import Ground
@@ -146,7 +146,7 @@ class LossRuns:
         )
 
     def _table(self, own: Columns) -> pd.DataFrame:
-        columns = own | (self._shared or {})
+        columns = {DOCUMENT: self._blocks.document[:, 0]} | own | (self._shared or {})
         names = loss_columns(("zero",) if self._whole else ABLATIONS)
         return pd.DataFrame({"context": np.arange(len(self._blocks))} | {name: columns[name] for name in names})
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mibench.engine.activations.store import BlockBatch
 from mibench.engine.dictionaries.coder import Coder
-from mibench.metrics.sae.core_tables import CONTEXT_COLUMNS, LEGACY
+from mibench.metrics.sae.core_tables import CONTEXT_COLUMNS, DOCUMENT, LEGACY
 
 MAX_LATENTS = 2**26
 """Latents of all tokens that exist at a time."""
@@ -142,9 +142,13 @@ class SubjectSums:
         highest = latents.masked_fill(~active, -torch.inf).amax(0)
         self.largest = torch.maximum(self.largest, highest)
 
-    def table(self, targets: TargetSums) -> pd.DataFrame:
-        """Return the table of contexts."""
-        columns = targets.columns() | {name: values.cpu().numpy() for name, values in self._sums.items()}
+    def table(self, targets: TargetSums, documents: np.ndarray) -> pd.DataFrame:
+        """Return the table of contexts; ``documents`` ``[contexts]`` says which each is of."""
+        columns = (
+            {DOCUMENT: documents}
+            | targets.columns()
+            | {name: values.cpu().numpy() for name, values in self._sums.items()}
+        )
         names = [*CONTEXT_COLUMNS, LEGACY] if self._legacy else CONTEXT_COLUMNS
         rows = {"context": np.arange(len(targets.tokens))} | {name: columns[name] for name in names}
         return pd.DataFrame(rows)

@@ -18,12 +18,23 @@ from mibench.engine.model import LanguageModel
 from mibench.records.record import MetricValue
 from mibench.tasks.encode import OffsetEncoder
 
+NO_TEXT = "none"
+"""Digest of nulls that cannot be trained."""
+
 
 class Nulls(Protocol):
     """Dictionaries that learned nothing about single features, to compare with."""
 
-    def frozen(self, d_sae: int, l0: float) -> Coder | None:
-        """A dictionary with a random, never trained decoder, as wide and about as sparse; None: cannot be had."""
+    @property
+    def digest(self) -> str:
+        """sha256 of what fixes them all, in the digest of an evaluation that asks for one; no model is run for it.
+
+        ``NO_TEXT`` where there is nothing to train them on.
+        """
+        ...
+
+    def frozen(self, d_sae: int, l0: float) -> Coder | str:
+        """A dictionary with a random, never trained decoder, as wide and about as sparse, or why there is none."""
         ...
 
 
@@ -88,6 +99,11 @@ class Ground:
     nulls: Nulls | None = None
     counter: PassCounter = field(default_factory=NoCounter)
     progress: Progress = no_progress
+
+    @property
+    def nulls_digest(self) -> str:
+        """Digest of the nulls; ``NO_TEXT`` where there are none."""
+        return NO_TEXT if self.nulls is None else self.nulls.digest
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mibench.tasks.corpora.blocks import TokenBlocks
 from mibench.tasks.sae.explainability import ExplainabilityTask
 from mibench.tracks.sae.evaluation import Ground, Network, Scores, Subject
 from mibench.tracks.sae.latent_traces import LatentTraces, Sampling
+from mibench.tracks.sae.text_halves import text_digest
 from mibench.tracks.sae.traced_text import TracedText, network_of
 
 
@@ -47,7 +48,7 @@ class ExplainabilityEvaluation:
     @property
     def digest(self) -> str:
         """sha256 of the text, how many latents are scored, and the seed."""
-        return digest({"blocks": self._text.blocks.digest, "settings": asdict(self._settings), "seed": self._seed})
+        return digest({"text": text_digest(self._text.blocks), "settings": asdict(self._settings), "seed": self._seed})
 
     @property
     def n_examples(self) -> int:

@@ -83,11 +83,18 @@ class Division:
         split: Split that is scored.
         limit: Scored rows of each set, at most; None: all.
         seed: Of the splits.
+        tuned: Whether anything is tuned.
     """
 
     split: SplitName
     limit: int | None
     seed: int
+    tuned: bool = True
+
+    @property
+    def held_out(self) -> bool:
+        """Whether a part of train is for tuning: validation is, unless it is what is scored."""
+        return self.tuned and self.split == "validation"
 
 
 @dataclass(frozen=True)
@@ -126,14 +133,19 @@ class SourceSets:
 def divided(labelled: LabelledSet, division: Division) -> Split:
     """Divide a set by its groups.
 
+    Probes are tuned on validation; where that is scored, on about 3 in 10 rows of train, not fitted on then.
+
     Raises:
         DataError: In one of the splits a label is missing.
     """
-    by_group = split_of_groups([row.group for row in labelled.rows], labelled.source, division.seed)
-    names = np.array([by_group[row.group] for row in labelled.rows])
     labels = np.array([row.label for row in labelled.rows], dtype=np.bool_)
-    parts = {name: np.flatnonzero(names == name) for name in ("train", "validation", "test")}
-    for name, part in parts.items():
+    parts = _parts(labelled, np.arange(len(labels)), division.seed)
+    train, tuning = parts["train"], parts["validation"]
+    if division.held_out:
+        inner = _parts(labelled, train, division.seed)
+        train, tuning = np.union1d(inner["train"], inner["validation"]), inner["test"]
+    named = parts | {"train": train, "tuning": tuning}
+    for name, part in named.items():
         if labels[part].all() or not labels[part].any():
             raise DataError(
                 f"The labelled set '{labelled.name}' cannot be split.",
@@ -141,7 +153,15 @@ def divided(labelled: LabelledSet, division: Division) -> Split:
                 do="Take more rows, another set, or another split_seed.",
             )
     scored = _first(labelled, parts[division.split], division.limit)
-    return Split(parts["train"], parts["validation"], scored, labels)
+    return Split(train, tuning, scored, labels)
+
+
+def _parts(labelled: LabelledSet, rows: Columns, seed: int) -> dict[str, Columns]:
+    """Divide rows of a set so that no group is on two sides."""
+    groups = [labelled.rows[row].group for row in rows]
+    by_group = split_of_groups(groups, labelled.source, seed)
+    names = np.array([by_group[group] for group in groups], dtype=np.str_)
+    return {name: rows[names == name] for name in ("train", "validation", "test")}
 
 
 def _first(labelled: LabelledSet, rows: Columns, limit: int | None) -> Columns:

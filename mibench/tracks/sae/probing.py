@@ -68,9 +68,11 @@ class ProbingEvaluation:
 
     @property
     def digest(self) -> str:
-        """sha256 of the sets, their splits, and how they are read and probed."""
+        """sha256 of the sets, their splits, how they are read and probed, and the nulls."""
         ground = self._ground
         scored = {"split": ground.split, "limit": ground.limit, "seed": ground.seed, "bos": ground.text.bos}
+        if not self._saebench:
+            scored |= {"nulls": ground.nulls_digest, "held_out": self._division.held_out}
         sets = [one.digest for source in self._sources for one in source.labelled]
         return digest({"sets": sets, "settings": asdict(self._settings), "rule": asdict(self._rule), **scored})
 
@@ -84,10 +86,15 @@ class ProbingEvaluation:
         """None: methods train on the ground's text."""
         return None
 
+    @property
+    def _division(self) -> Division:
+        ground, tuned = self._ground, len(self._rule.strengths) > 1
+        split = cast("SplitName", ground.split)
+        return Division(split, ground.limit, self._settings.split_seed, tuned=tuned)
+
     @cached_property
     def _sources(self) -> tuple[SourceSets, ...]:
-        ground, labelled = self._ground, load_sets(self._settings)
-        division = Division(cast("SplitName", ground.split), ground.limit, self._settings.split_seed)
+        labelled, division = load_sets(self._settings), self._division
         names = sorted({one.source for one in labelled})
         return tuple(SourceSets(name, tuple(one for one in labelled if one.source == name), division) for name in names)
 
@@ -153,8 +160,8 @@ class ProbingEvaluation:
         if self._ground.nulls is None:
             return _NO_NULLS
         coder = self._ground.nulls.frozen(d_sae, l0)
-        if coder is None:
-            return f"there is no frozen decoder of {d_sae} latents with {l0:.3g} active per token"
+        if isinstance(coder, str):
+            return coder
         key = coder.dictionary.digest
         if key not in self._frozen:
             self._frozen[key] = self._of(coder, FROZEN)[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mibench.core.errors import DataError
+from mibench.core.hashing import array_digest, digest
 from mibench.tasks.corpora.blocks import TokenBlocks
 
 
@@ -21,6 +22,11 @@ class Halves:
 
     fit: slice
     held: slice
+
+
+def text_digest(blocks: TokenBlocks) -> str:
+    """sha256 of a text that is halved: its tokens, and where its documents end."""
+    return digest({"blocks": blocks.digest, "documents": array_digest(blocks.document)})
 
 
 def halves(blocks: TokenBlocks) -> Halves:

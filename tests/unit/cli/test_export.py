@@ -66,6 +66,15 @@ def test_of_two_conventions_that_of_saebench_is_taken(records, tmp_path, capsys)
     assert json.loads(path.read_text())["eval_result_unstructured"]["convention"] == "saebench-0.6"
 
 
+def test_transcoders_are_left_out_by_name(records, tmp_path, capsys) -> None:
+    made = dictionary_record("relu", {"l0": value(30.0)}, facts={"transcoder": "plain"})
+    Store(records).write(made)
+    assert run("export", str(records), "--out", str(tmp_path / "out")) == 0
+    said = capsys.readouterr()
+    assert "left out 1 of 6 records: relu is a transcoder" in said.err
+    assert "relu" not in said.out
+
+
 def test_nothing_to_export_is_wrong_usage(tmp_path, capsys) -> None:
     Store(tmp_path / "r").write(dictionary_record("topk", None))
     assert run("export", str(tmp_path / "r"), "--out", str(tmp_path / "out")) == 2

@@ -150,6 +150,32 @@ def test_l0_is_taken_from_the_core_record_that_is_most_alike(shelf: Shelf) -> No
     assert views(shelf)[-1].rows[0].cells[0].text == "25.0"
 
 
+@pytest.mark.parametrize("fact", [{"train_tokens": 100_000_000}, {"train_corpus": "other"}])
+def test_files_with_parameters_and_another_training_are_another_family(shelf: Shelf, fact) -> None:
+    for number in SWEEP:
+        for own in ({}, fact):
+            params = {"width": 2048, "k": round(number)}
+            where = {"artifact": digest([number, own]), "facts": own | {"sha256": digest([own, number]), "d_in": 576}}
+            metrics = {"l0": value(number, None), EV: value(0.1 * math.log(number))}
+            shelf.store.write(dictionary_record("topk", metrics, params=params, seed=None, **where))
+    rows = views(shelf)[0].families.rows
+    assert [len(row.family.records) for row in rows] == [3, 3]
+    assert len({row.family.label for row in rows}) == 2
+
+
+def test_explained_variance_of_ordinary_tokens_has_an_area_and_autointerp_a_column(shelf: Shelf) -> None:
+    for number in SWEEP:
+        metrics = {"l0": value(number, None), EV: value(0.9), "explained_variance_ordinary": value(0.7)}
+        shelf.store.write(dictionary_record("topk", metrics, params={"k": round(number)}))
+    scored = {"autointerp_balanced_accuracy": value(0.6), "autointerp_unread": value(0.0)}
+    shelf.store.write(dictionary_record("topk", scored, params={"k": 25}, task="sae-autointerp"))
+    autointerp, core = sorted(views(shelf), key=lambda each: each.group.cell.task.name)
+    assert [column.metric for column in core.families.columns] == [EV, "explained_variance_ordinary"]
+    assert [cell.text for cell in core.families.rows[0].cells] == ["0.900", "0.700"]
+    assert [head.title for head in autointerp.heads] == ["L0", "Autointerp", "Answers unread"]
+    assert autointerp.families is None
+
+
 def test_single_dictionaries_are_sorted_by_l0_and_never_ranked(shelf: Shelf) -> None:
     write_sweep(shelf.store, l0=(160.0, 9.0, 65.0))
     (found,) = views(shelf)

@@ -87,6 +87,25 @@ def test_of_two_stores_the_record_with_numbers_counts(shelf: Shelf) -> None:
         assert entry.store.folder == shelf.records
 
 
+@pytest.mark.parametrize(
+    ("ends", "mean"),
+    [((0.1, 0.3), 0.2), ((0.1, 0.1), 0.1), ((None, 0.1), None), ((0.1, None), None), ((None, None), None)],
+)
+def test_floor_and_ceiling_of_a_row_are_means_where_all_seeds_have_one(shelf: Shelf, ends, mean) -> None:
+    for seed, end in enumerate(ends):
+        shelf.add("random", FAIR, seed=seed, changes={"cmd": {"floor": end}, "cpr": {"ceiling": end}})
+    metrics = groups(shelf)[0].rows[0].metrics
+    assert metrics["cmd"].floor == (mean if mean is None else pytest.approx(mean, abs=1e-15))
+    assert metrics["cpr"].ceiling == metrics["cmd"].floor
+
+
+def test_equal_floors_of_seeds_stay_as_they_are(shelf: Shelf) -> None:
+    for seed in range(3):
+        shelf.add("random", FAIR, seed=seed, changes={"cmd": {"floor": 0.1}})
+    assert groups(shelf)[0].rows[0].metrics["cmd"].floor == 0.1
+    assert sum([0.1] * 3) / 3 != 0.1
+
+
 def test_costs_are_means_and_unknown_where_one_is(shelf: Shelf) -> None:
     shelf.add("random", seed=0)
     shelf.add("random", seed=1)

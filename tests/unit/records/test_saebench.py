@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mibench.core.errors import DataError, MibenchError, UsageError
 from mibench.core.specs import Convention
 from mibench.records.record import RunRecord, Volatile
-from mibench.records.saebench.mapping import DIFFERENT, EVALS, NOT_IMITATED, SAME
+from mibench.records.saebench.mapping import DIFFERENT, EVALS, NOT_IMITATED, PAIRS_LEFT_OUT, SAME
 from mibench.records.saebench.read import UNDEFINED, is_result, parse_result, read_result, read_results
 from mibench.records.saebench.schema import SCHEMA, file_name
 from mibench.records.saebench.shipped import shipped_results
@@ -87,6 +87,35 @@ def test_scr_and_tpp_have_one_definition_whatever_the_convention() -> None:
     for convention in (Convention.MIBENCH, Convention.SAEBENCH):
         content = result_file(ours(convention, metrics, task="sae-tpp")).content
         assert content["eval_result_metrics"]["tpp_metrics"]["tpp_threshold_10_total_metric"] == 0.2
+
+
+def test_a_number_of_scr_that_leaves_pairs_out_is_not_theirs() -> None:
+    left_out = value(0.4, None, ci_reason=f"{PAIRS_LEFT_OUT}: 2; fails audit")
+    metrics = {"scr_dir1_threshold_2": left_out, "scr_dir2_threshold_2": value(0.2, None, ci_reason="as SAEBench")}
+    for convention in (Convention.MIBENCH, Convention.SAEBENCH):
+        content = result_file(ours(convention, metrics, task="sae-scr")).content
+        found = content["eval_result_metrics"]["scr_metrics"]
+        assert (found["scr_dir1_threshold_2"], found["scr_dir2_threshold_2"]) == (None, 0.2)
+        extras = content["eval_result_unstructured"]
+        assert extras["null_reasons"]["scr_dir1_threshold_2"] == PAIRS_LEFT_OUT
+        assert "scr_dir2_threshold_2" not in extras["null_reasons"]
+        assert extras["metrics"]["scr_dir1_threshold_2"]["value"] == 0.4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"facts": {"transcoder": "plain"}}, {"facts": {"transcoder": "skip"}}, {"where": {"output": "mlp-out.L15"}}],
+)
+def test_a_transcoder_is_refused_by_name(fields) -> None:
+    assert not_exported(ours(**fields)) == "topk is a transcoder, and SAEBench compares with what a dictionary reads"
+    with pytest.raises(DataError, match="no result of SAEBench"):
+        result_file(ours(**fields))
+
+
+def test_what_is_said_of_bos_is_what_both_do() -> None:
+    for name in ("ce_loss_score", "kl_div_score"):
+        said = result_file(ours()).content["eval_result_unstructured"]["null_reasons"][name]
+        assert said.startswith("SAEBench's zero ablation takes BOS and special tokens too, its replacement leaves them")
 
 
 def test_mappings_name_metrics_that_are_there() -> None:

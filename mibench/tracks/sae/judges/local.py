@@ -19,7 +19,7 @@ from mibench.tracks.sae.judges.judge import NoAnswerError, Question, storable
 
 @dataclass(frozen=True, eq=False)
 class LocalJudge:
-    """Decodes greedily; the model is loaded when the first question is asked.
+    """Decodes greedily; the model is loaded when it is named or asked first.
 
     Attributes:
         ref: A catalogue name, a folder, or ``hub/id@revision``.
@@ -33,15 +33,23 @@ class LocalJudge:
 
     @cached_property
     def name(self) -> str:
-        """Its reference; of a folder, the folder's own name and the digest of what is in it."""
+        """Its reference, of a folder the folder's own name, and the digest of its weights.
+
+        A reference alone does not fix a model: a branch of the hub moves. Device and type of the weights are not in it.
+        Weights of a folder are not loaded for it.
+        """
         if not is_folder(self.ref):
-            return f"local:{self.ref}"
+            return f"local:{self.ref}@{self._model.digest}"
         folder = Path(self.ref).resolve()
         return f"local:{folder.name}@{folder_digest(folder)}"
 
     @cached_property
+    def _model(self) -> HFModel:
+        return load_hf(self.ref, dtype=self.dtype, device=self.device)
+
+    @cached_property
     def _loaded(self) -> tuple[HFModel, TextTokenizer]:
-        found = load_hf(self.ref, dtype=self.dtype, device=self.device)
+        found = self._model
         if found.tokenizer is None:
             why = "It can be asked nothing."
             raise ModelError(f"The judge {self.name} has no tokenizer.", why=why, do="Use a model with one.")

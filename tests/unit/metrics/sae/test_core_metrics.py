@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mibench.core.errors import DataError
 from mibench.metrics.bootstrap import Resampling, resampled_means
 from mibench.metrics.sae import core
-from mibench.metrics.sae.context_means import ContextMeans, divided
+from mibench.metrics.sae.context_means import ContextMeans, divided, measure
 from mibench.metrics.sae.core import core_metrics, latent_metrics
 from mibench.metrics.sae.core_tables import CONTEXT_COLUMNS, LATENT_COLUMNS, columns_of, loss_columns
 from mibench.metrics.sae.loss_recovered import ce_recovered_zero, kl_recovered_mean
@@ -207,3 +207,24 @@ def test_division_keeps_leading_axes_and_marks_what_is_undefined() -> None:
     assert np.isnan(found[1:]).all()
     means = ContextMeans({"kl": np.ones(2), "kl_mean": np.array([2.0, 1e-9]), "tokens": np.ones(2)})
     assert np.isnan(kl_recovered_mean(means)).tolist() == [False, True]
+
+
+def test_contexts_of_a_document_are_resampled_together() -> None:
+    """Ten documents of four equal contexts rest on ten units, not on forty."""
+    rng = np.random.default_rng(0)
+    error = np.repeat(rng.random(10), 4)
+    columns = {"squared_error": error, "tokens": np.ones(40)}
+    documents = np.repeat(np.arange(10.0), 4)
+    together = measure(columns | {"document": documents}, Resampling(0, 4000))
+    apart = measure(columns, Resampling(0, 4000))
+    assert (together.n, together.of, apart.n, apart.of) == (10, "documents", 40, "contexts")
+    ratio = together.sample.ratio("squared_error", "tokens")
+    assert ratio == pytest.approx(error.mean())
+    spread = [one.replicates.ratio("squared_error", "tokens").std() for one in (together, apart)]
+    assert spread[0] / spread[1] == pytest.approx(2, rel=0.1)
+    assert spread[0] == pytest.approx(error.std() / np.sqrt(10), rel=0.05)
+
+
+def test_a_few_documents_do_not_say_how_documents_differ() -> None:
+    columns = {"tokens": np.ones(12), "document": np.repeat(np.arange(4.0), 3)}
+    assert measure(columns, Resampling(0, 10)).of == "contexts"

@@ -41,7 +41,10 @@ def test_where_lower_is_better_the_interval_turns_round() -> None:
         (number(None, reason="no text"), "no text"),
         (number(floor=None), "it has no floor"),
         (number(ceiling=None), "it has no ceiling"),
-        (number(ceiling=0.2), "its floor is its ceiling"),
+        (number(ceiling=0.2), "its oracle (0.2) and its null (0.2) are too close to be told apart"),
+        (number(ceiling=0.21), "its oracle (0.21) and its null (0.2) are too close to be told apart"),
+        (number(ceiling=0.1, higher_is_better=True), "its oracle (0.1) is not better than its null (0.2)"),
+        (number(higher_is_better=False), "its oracle (0.6) is not better than its null (0.2)"),
     ],
 )
 def test_what_has_no_scale_is_null_with_the_reason(given_: MetricValue, reason: str) -> None:

@@ -52,7 +52,15 @@ def test_every_number_has_an_interval_around_it_and_says_what_was_resampled() ->
         assert one.value is not None
         assert one.ci_low <= one.value + 0.1
         assert one.ci_high >= one.value - 0.1
-        assert (one.ci_source, one.n) == ("data sets", 2)
+        assert (one.ci_source, one.n) == ("sources", 2)
+
+
+def test_n_counts_sources_of_which_two_have_three_sets() -> None:
+    labels = np.arange(40) % 2 == 0
+    scores = np.where(np.stack([labels] * 3, 1), 1.0, -1.0)
+    sets = [ScoredSet(name, source, labels, scores) for name, source in (("a", "x"), ("b", "x"), ("c", "y"))]
+    found = probing_metrics(long_table(sets, ((LATENTS, 1), (RAW, 1), (DENSE, 0))), (1,), FAST)["probe_accuracy_k1"]
+    assert (found.ci_source, found.n) == ("sources", 2)
 
 
 def test_without_a_frozen_decoder_its_gap_is_null_and_the_floor_is_chance() -> None:

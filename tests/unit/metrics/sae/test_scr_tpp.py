@@ -12,6 +12,7 @@ from mibench.metrics.sae.adamw_probe import AdamWRecipe, train_probe
 from mibench.metrics.sae.logistic import Linear
 from mibench.metrics.sae.scr import Pair, scr, scr_dir1, scr_metric, scr_metrics
 from mibench.metrics.sae.tpp import tpp, tpp_metrics, tpp_total
+from mibench.records.saebench.mapping import PAIRS_LEFT_OUT
 
 CLASSES = 3
 ROWS = np.arange(60)
@@ -100,6 +101,39 @@ def test_pairs_without_room_are_left_out_of_the_mean() -> None:
     worse = row | {"pair": "r", "base": 0.9, "oracle": 0.8, "changed": 0.2}
     assert scr_dir1(pd.DataFrame([row, full, worse])) == pytest.approx(0.5)
     assert isinstance(scr_dir1(pd.DataFrame([full])), str)
+
+
+def pairs_of_one_set(*bases: tuple[float, float]) -> pd.DataFrame:
+    """Pairs with these accuracies of the biased probe in both directions, and an oracle of .9."""
+    rows = [
+        {"set": "s", "pair": f"p{index}", "direction": direction, "n": 2, "base": base, "oracle": 0.9, "changed": 0.85}
+        for index, pair in enumerate(bases)
+        for direction, base in zip(("dir1", "dir2"), pair, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("bases", "left_out"),
+    [
+        (((0.5, 0.8), (0.6, 0.7)), {"dir1": 0, "dir2": 0, "metric": 0}),
+        (((0.5, 0.8), (0.6, 0.9)), {"dir1": 0, "dir2": 1, "metric": 0}),
+        (((0.5, 0.8), (0.7, 0.7)), {"dir1": 0, "dir2": 0, "metric": 1}),
+        (((0.5, 0.8), (0.9, 0.9), (0.9, 0.95)), {"dir1": 2, "dir2": 2, "metric": 2}),
+    ],
+)
+def test_a_number_that_leaves_pairs_out_says_how_many(bases, left_out) -> None:
+    found = scr_metrics(pairs_of_one_set(*bases), (2,), 4)
+    for name, count in left_out.items():
+        start = f"{PAIRS_LEFT_OUT}: {count}; " if count else "as SAEBench, without one; "
+        assert found[f"scr_{name}_threshold_2"].ci_reason == f"{start}{AUDIT}"
+
+
+def test_a_set_without_a_number_counts_as_left_out() -> None:
+    usable, full = pairs_of_one_set((0.5, 0.8)), pairs_of_one_set((0.9, 0.95)).assign(set="t")
+    found = scr_metrics(pd.concat([usable, full]), (2,), 4)["scr_dir1_threshold_2"]
+    assert (found.value, found.n) == (pytest.approx(0.875), 1)
+    assert f"{PAIRS_LEFT_OUT}: 1;" in str(found.ci_reason)
 
 
 def test_the_direction_is_the_one_that_starts_lower() -> None:

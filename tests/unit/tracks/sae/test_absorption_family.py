@@ -29,10 +29,10 @@ EVALUATION = prepare(SETTINGS, GROUND)
 class Frozen:
     """Hands out one dictionary, and remembers what was asked for."""
 
-    def __init__(self, coder: Coder | None) -> None:
-        self.coder, self.asked = coder, []
+    def __init__(self, coder: Coder | str, digest: str = "n" * 64) -> None:
+        self.coder, self.digest, self.asked = coder, digest, []
 
-    def frozen(self, d_sae: int, l0: float) -> Coder | None:
+    def frozen(self, d_sae: int, l0: float) -> Coder | str:
         self.asked.append((d_sae, l0))
         return self.coder
 
@@ -104,7 +104,7 @@ def test_a_frozen_decoder_gives_the_null_and_is_scored_once_for_dictionaries_ali
     assert null.asked[0][0] == len(LETTERS) + len(WORDS)
 
 
-@pytest.mark.parametrize("nulls", [None, Frozen(None)])
+@pytest.mark.parametrize("nulls", [None, Frozen("there is no frozen decoder")])
 def test_without_a_frozen_decoder_the_null_says_why_there_is_none(nulls: Frozen | None) -> None:
     found = scores(dictionary(), nulls=nulls)[0]
     assert value(found, "absorption_null") is None
@@ -153,6 +153,13 @@ def test_validation_and_test_words_differ_and_so_do_the_digests() -> None:
     assert not words[0] & words[1]
     assert len(digests) == 2
     assert prepare(SETTINGS, replace(GROUND, seed=1)).digest not in digests
+
+
+def test_other_nulls_change_the_digest_where_they_are_compared_with() -> None:
+    nulls = (None, Frozen("none", "n" * 64), Frozen("none", "m" * 64))
+    assert len({prepare(SETTINGS, replace(GROUND, nulls=one)).digest for one in nulls}) == 3
+    saebench = replace(GROUND, convention=Convention.SAEBENCH)
+    assert len({prepare(SETTINGS, replace(saebench, nulls=one)).digest for one in nulls}) == 1
 
 
 def test_a_transcoder_is_held_against_probes_of_what_it_writes() -> None:

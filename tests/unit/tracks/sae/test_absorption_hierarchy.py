@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from offset_pieces import OffsetPieces
+from probe_family import Nulls
 from tiny_models import tiny_model
 
 from mibench.artifacts.dictionaries.dictionary import Dictionary, Place, Rule
@@ -126,3 +128,12 @@ def test_a_dictionary_without_latents_for_kinds_has_no_hedging_and_says_why() ->
     assert found.metrics["hierarchy_absorption_splits"].value == 0
     assert found.metrics["hierarchy_absorption_misses"].value == 1
     assert found.metrics["hierarchy_absorption"].value == 0
+
+
+def test_other_nulls_change_the_digest() -> None:
+    known = evaluation()
+    digests = {
+        prepare(SETTINGS, replace(known._ground, nulls=nulls)).digest
+        for nulls in (None, Nulls(PLACE), Nulls(PLACE, digest="m" * 64))
+    }
+    assert len(digests) == 3

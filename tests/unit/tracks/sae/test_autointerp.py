@@ -253,21 +253,30 @@ def test_a_server_judges_from_end_to_end_and_its_key_is_nowhere(
 def test_the_digest_follows_judge_prompts_text_and_windows_and_no_limit_of_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = evaluation(tmp_path).digest
+    first = evaluation(tmp_path, Knowing()).digest
     others = [
-        evaluation(tmp_path, settings=replace(SETTINGS, judge="local:another")).digest,
+        evaluation(tmp_path, Knowing("test:another")).digest,
         evaluation(tmp_path, settings=replace(SETTINGS, judge=None)).digest,
-        evaluation(tmp_path, settings=replace(SETTINGS, latents=21)).digest,
-        evaluation(tmp_path, settings=replace(SETTINGS, windows=replace(SETTINGS.windows, width=5))).digest,
-        evaluation(tmp_path, seed=1).digest,
-        evaluation(tmp_path, limit=20).digest,
+        evaluation(tmp_path, Knowing(), replace(SETTINGS, latents=21)).digest,
+        evaluation(tmp_path, Knowing(), replace(SETTINGS, windows=replace(SETTINGS.windows, width=5))).digest,
+        evaluation(tmp_path, Knowing(), seed=1).digest,
+        evaluation(tmp_path, Knowing(), limit=20).digest,
     ]
     assert len({first, *others}) == 7
-    assert evaluation(tmp_path, settings=replace(SETTINGS, limits=JudgeLimits(seconds=1))).digest == first
+    assert evaluation(tmp_path, Knowing(), replace(SETTINGS, limits=JudgeLimits(seconds=1))).digest == first
     monkeypatch.setenv("MIBENCH_JUDGE_KEY", KEY)
-    assert evaluation(tmp_path).digest == first
+    assert evaluation(tmp_path, Knowing()).digest == first
     monkeypatch.setattr("mibench.tracks.sae.autointerp.PROMPTS", "other")
-    assert evaluation(tmp_path).digest != first
+    assert evaluation(tmp_path, Knowing()).digest != first
+
+
+def test_the_digest_follows_where_documents_end(tmp_path: Path) -> None:
+    one, other = evaluation(tmp_path, Knowing()), evaluation(tmp_path, Knowing())
+    blocks = other._text.blocks
+    moved = replace(blocks, document=np.maximum(blocks.document - 1, 0))
+    other._text.__dict__["blocks"] = moved
+    assert moved.digest == blocks.digest
+    assert one.digest != other.digest
 
 
 def test_what_cannot_be_judged_is_refused(tmp_path: Path) -> None:

@@ -223,10 +223,11 @@ def test_every_number_says_what_it_rests_on(tmp_path: Path) -> None:
     tested = evaluation(tmp_path)
     scores = tested.score([subject(example("relu", 16, 24))])[0]
     for name, one in scores.metrics.items():
-        assert one.value is None or one.ci_source == "contexts" or one.ci_reason, name
+        assert one.value is None or one.ci_source == "documents" or one.ci_reason, name
         assert one.n, name
-    assert scores.metrics["l0"].n == tested.n_examples == len(scores.tables["contexts"])
-    assert scores.metrics["ce_increase"].n == len(scores.tables["losses"])
+    assert tested.n_examples == len(scores.tables["contexts"])
+    assert scores.metrics["l0"].n == scores.tables["contexts"]["document"].nunique()
+    assert scores.metrics["ce_increase"].n == scores.tables["losses"]["document"].nunique()
     assert scores.metrics["dead"].n == scores.tables["contexts"]["tokens"].sum()
     assert list(scores.tables["latents"]["latent"]) == list(range(24))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,13 @@ def test_the_digest_follows_text_settings_and_seed(text: Path) -> None:
     assert len(set(digests)) == 4
     assert evaluation(text).digest == digests[0]
     assert evaluation(text, limit=20).n_examples == 20
+
+
+def test_the_digest_follows_where_documents_end(text: Path) -> None:
+    one, other = evaluation(text), evaluation(text)
+    blocks = other._text.blocks
+    other._text.__dict__["blocks"] = replace(blocks, document=np.maximum(blocks.document - 1, 0))
+    assert one.digest != other.digest
 
 
 def test_the_task_is_registered() -> None:

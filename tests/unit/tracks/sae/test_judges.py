@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 from judge_server import Reply, Server, chat, serving
+from safetensors.torch import load_file, save_file
 
 from mibench.core.errors import MibenchError, ModelError, UsageError
 from mibench.tasks.sae.autointerp import AutointerpTask, JudgeLimits
@@ -191,7 +193,7 @@ def test_the_environment_goes_before_the_setting(monkeypatch: pytest.MonkeyPatch
     assert judge_of(AutointerpTask(), "cpu") is None
     found = judge_of(AutointerpTask(judge="local:gpt2"), "cpu")
     assert isinstance(found, LocalJudge)
-    assert found.name == "local:gpt2"
+    assert found.ref == "gpt2"
     monkeypatch.setenv("MIBENCH_JUDGE", "https://host/v1#m")
     monkeypatch.setenv("MIBENCH_JUDGE_KEY", KEY)
     other = judge_of(AutointerpTask(judge="local:gpt2"), "cpu")
@@ -240,6 +242,25 @@ def test_a_local_judge_decodes_greedily_and_says_no_private_path(folder: Any) ->
     assert one.answer(question) == said
     assert one.name.startswith("local:tiny-judge@")
     assert str(folder.parent) not in one.name
+
+
+def test_a_branch_that_moved_gives_another_name_and_a_type_of_weights_does_not(
+    folder: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    weights = moved / "model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: tensor + 1 for name, tensor in tensors.items()}, weights, {"format": "pt"})
+    now = {"snapshot": folder}
+    monkeypatch.setattr("mibench.models.load.snapshot", lambda *_, **__: now["snapshot"])
+    first = LocalJudge("org/judge@main", "cpu").name
+    assert first == LocalJudge("org/judge@main", "cpu", "float64").name
+    now["snapshot"] = moved
+    second = LocalJudge("org/judge@main", "cpu").name
+    assert first.startswith("local:org/judge@main@")
+    assert second.startswith("local:org/judge@main@")
+    assert first != second
 
 
 def test_a_local_judge_that_cannot_be_used_says_so(folder: Any) -> None:

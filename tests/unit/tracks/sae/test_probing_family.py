@@ -54,7 +54,7 @@ def test_all_metrics_come_with_value_or_reason(tested: ProbingEvaluation) -> Non
     assert {"probe_gap_dense", "probe_gap_raw_k1", "probe_gap_frozen_k3", "probe_auc_k3"} < set(scores.metrics)
     for name, one in scores.metrics.items():
         assert one.value is not None, name
-        assert one.n == 4
+        assert one.n == len({source.name for source in tested._sources})
         assert (one.ci_low is None) == (one.ci_source is None)
     assert tested.n_examples == 4 * 30
     assert len(scores.tables[ROWS]) == tested.n_examples * (3 * 2 + 1)
@@ -92,7 +92,7 @@ def test_the_frozen_decoder_is_asked_for_by_width_and_sparsity_and_probed_once()
     assert scores[0].metrics["probe_accuracy_k1"].floor == pytest.approx(np.mean(list(null.values())))
 
 
-@pytest.mark.parametrize("nulls", [None, type("NoNull", (), {"frozen": lambda *_: None})()])
+@pytest.mark.parametrize("nulls", [None, type("NoNull", (), {"frozen": lambda *_: "there is no frozen decoder"})()])
 def test_without_a_null_the_floor_is_chance_and_the_gap_has_a_reason(nulls: Any) -> None:
     found = evaluation(nulls=nulls).score([subject(identity())])[0].metrics
     assert found["probe_accuracy_k1"].floor == 0.5
@@ -121,12 +121,23 @@ def test_planted_direction_is_read_by_one_latent() -> None:
     assert source.name == "code"
 
 
-def test_no_scored_text_shares_a_group_with_train_or_validation(tested: ProbingEvaluation) -> None:
-    for source in tested._sources:
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_scored_tunes_nothing_and_shares_no_group_with_what_does(split: str) -> None:
+    for source in evaluation(split=split)._sources:
         for one in source.sets:
             groups = np.array([row.group for row in one.labelled.rows])
             parts = [set(groups[part]) for part in (one.split.train, one.split.validation, one.split.scored)]
             assert sum(map(len, parts)) == len(set.union(*parts))
+            assert all(len(set(one.split.labels[part])) == 2 for part in (one.split.train, one.split.validation))
+
+
+def test_scoring_validation_takes_the_tuning_rows_from_train_and_only_where_something_is_tuned() -> None:
+    whole = evaluation()._sources[0].sets[0].split
+    held = evaluation(split="validation")._sources[0].sets[0].split
+    assert np.array_equal(np.union1d(held.train, held.validation), whole.train)
+    assert np.array_equal(held.scored, whole.validation)
+    saebench = evaluation(split="validation", convention=Convention.SAEBENCH)._sources[0].sets[0].split
+    assert np.array_equal(saebench.train, whole.train)
 
 
 def test_a_limit_takes_the_first_of_each_set_and_leaves_training_as_it_is(tested: ProbingEvaluation) -> None:
@@ -155,6 +166,13 @@ def test_what_changes_the_numbers_changes_the_digest() -> None:
     ]
     assert len(set(digests)) == len(digests)
     assert evaluation().digest == digests[0]
+
+
+def test_other_nulls_change_the_digest_where_they_are_compared_with() -> None:
+    digests = [evaluation(nulls=nulls).digest for nulls in (None, Nulls(), Nulls(digest="m" * 64))]
+    assert len(set(digests)) == 3
+    saebench = {evaluation(nulls=nulls, convention=Convention.SAEBENCH).digest for nulls in (None, Nulls())}
+    assert len(saebench) == 1
 
 
 def test_the_digest_needs_no_model() -> None:

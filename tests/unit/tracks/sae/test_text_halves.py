@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mibench.core.errors import DataError
 from mibench.tasks.corpora.blocks import TokenBlocks
-from mibench.tracks.sae.text_halves import halves
+from mibench.tracks.sae.text_halves import halves, text_digest
 
 
 def blocks(lengths, context=4):
@@ -36,6 +36,14 @@ def test_one_long_document_is_split_in_the_middle():
 def test_too_few_contexts_are_refused():
     with pytest.raises(DataError, match="too few contexts"):
         halves(blocks([12]))
+
+
+def test_the_digest_of_a_text_follows_where_its_documents_end():
+    one, other = blocks([12, 12, 4, 16]), blocks([12, 10, 6, 16])
+    assert one.digest == other.digest
+    assert halves(one) != halves(other)
+    assert text_digest(one) != text_digest(other)
+    assert text_digest(one) == text_digest(blocks([12, 12, 4, 16]))
 
 
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=30).filter(lambda one: sum(one) >= 16))
