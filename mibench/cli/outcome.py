@@ -13,6 +13,7 @@ from mibench.cli.outcome_rows import tables
 from mibench.cli.report import estimate, plain, print_error, print_json, print_table
 from mibench.cli.shown import COLUMNS, COMPARED
 from mibench.core.errors import MibenchError
+from mibench.core.specs import Track
 from mibench.metrics.circuit import MetricDifference
 from mibench.models.catalogue import CATALOGUE
 from mibench.records.record import RunRecord
@@ -65,8 +66,9 @@ def _print(report: Report, settings: RunSettings, compared: list[Comparison], no
     if good:
         for title, rows in tables(good, settings, Store(settings.out)):
             print_table(rows, title)
+        over = "(mibench show says over what)" if good[0][1].cell.track is Track.SAE else "over examples"
         click.echo(
-            "[…]: 95 % interval over examples; (…): range over seeds, of which the mean is shown; "
+            f"[…]: 95 % interval {over}; (…): range over seeds, of which the mean is shown; "
             "passes and seconds: of the method, scoring left out"
         )
     for note in notes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,8 @@ def _made(recipe: Recipe, call: Call, view: DictionaryView) -> tuple[Dictionary,
     save_dictionary(found, _path(recipe.key), overwrite=True)
     note = MadeNote(digest=found.digest, cost=meter.cost())
     atomic_write(_path(recipe.key).with_suffix(".note.json"), note.model_dump_json())
+    if view.checkpoints is not None:
+        shutil.rmtree(view.checkpoints, ignore_errors=True)
     return found, note.cost
 
 

@@ -71,12 +71,25 @@ def test_the_constant_mean_explains_no_variance_and_the_identity_all(cell):
 
 def test_a_dictionary_is_trained_once_for_several_cells(cell, tmp_path):
     (first,) = records_of(cell("run", *TOPK, "--split", "validation", "--json"))
-    (kept,) = (tmp_path / "cache" / "dictionaries").glob("*.safetensors")
+    folder = tmp_path / "cache" / "dictionaries"
+    (kept,) = folder.glob("*.safetensors")
+    assert {one.suffix for one in folder.iterdir()} == {".safetensors", ".json"}
     made = kept.stat().st_mtime_ns
     (second,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
     assert kept.stat().st_mtime_ns == made
     assert first["dictionary"] == second["dictionary"]
     assert second["volatile"]["discovery"] == first["volatile"]["discovery"]
+
+
+def test_a_kept_dictionary_that_is_not_what_was_written_is_made_again(cell, tmp_path):
+    (first,) = records_of(cell("run", *TOPK, "--split", "validation", "--json"))
+    (kept,) = (tmp_path / "cache" / "dictionaries").glob("*.safetensors")
+    damaged = bytearray(kept.read_bytes())
+    damaged[-5] ^= 1
+    kept.write_bytes(bytes(damaged))
+    (second,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
+    assert second["dictionary"] == first["dictionary"]
+    assert load_native(kept).digest == first["dictionary"]["sha256"]
 
 
 def test_a_dictionary_that_was_discovered_scores_as_its_method_does(cell):
