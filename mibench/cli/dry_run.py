@@ -41,17 +41,19 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         print_table(
             [store_row(one, settings) for one in stores], "activations, each computed once for all dictionaries"
         )
-    for error, names in _by_reason(cells).items():
+    for error, names in by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
         print_error(error)
     click.echo("Of a model that is here, or can be had, the data was fetched; no model was. Memory is not forecast.")
 
 
-def _by_reason(cells: list[Needs]) -> dict[MibenchError, list[str]]:
+def by_reason(cells: list[Needs]) -> dict[MibenchError, list[str]]:
+    """Why cells cannot run here, each reason once, with the cells."""
     found: dict[MibenchError, list[str]] = {}
     for needs in cells:
         if needs.skip is not None:
-            found.setdefault(needs.skip, []).append(f"{needs.task} on {needs.model}")
+            known = next((one for one in found if (one.what, one.why) == (needs.skip.what, needs.skip.why)), needs.skip)
+            found.setdefault(known, []).append(f"{needs.task} on {needs.model}")
     return found
 
 

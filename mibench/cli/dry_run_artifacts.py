@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mibench.cli.dry_run import store_row
+from mibench.cli.dry_run import by_reason, store_row
 from mibench.cli.report import print_error, print_json, print_table
 from mibench.core.specs import Track
 from mibench.methods.method import Method
@@ -43,10 +43,9 @@ def show_artifact_plan(refs: Sequence[str], settings: RunSettings, *, as_json: b
         print_table(
             [store_row(one, settings) for one in stores], "activations, each computed once for all dictionaries"
         )
-    for one in needs:
-        if one.skip is not None:
-            click.echo(f"would fail: {one.task} on {one.model}")
-            print_error(one.skip)
+    for error, names in by_reason(needs).items():
+        click.echo(f"would fail: {', '.join(names)}")
+        print_error(error)
 
 
 def _file(ref: str) -> dict[str, Any]:
