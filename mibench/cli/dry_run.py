@@ -61,13 +61,17 @@ def _row(job: Job) -> dict[str, Any]:
     return {
         "task": job.task,
         "variable": job.variable or "",
-        **({"hook": job.hook or "half-way up"} if job.track is Track.SAE and job.model != NO_MODEL else {}),
+        **({"hook": _hook(job)} if job.track is Track.SAE else {}),
         "model": job.model,
         "method": job.method.name,
         "seed": job.seed,
         "parameters": ", ".join(f"{key}={value}" for key, value in job.params.items()),
         "why": "floor" if job.floor else "asked for",
     }
+
+
+def _hook(job: Job) -> str:
+    return "" if job.model == NO_MODEL else job.hook or "half-way up"
 
 
 def _needs(needs: Needs) -> dict[str, Any]:

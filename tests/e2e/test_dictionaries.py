@@ -193,6 +193,13 @@ def test_a_dry_run_says_what_activations_take_and_keeps_none(cell, tmp_path):
     assert not (tmp_path / "cache" / "activations").exists()
 
 
+def test_a_dry_run_keeps_its_columns_where_some_jobs_have_no_hook(run, network, tmp_path):
+    cells = [{"task": "sae-synthetic-toy", "model": "none"}, {"task": "sae-core", "model": str(network[0])}]
+    (tmp_path / "run.yaml").write_text(json.dumps({"method": "identity", "cells": cells, "corpus": str(network[1])}))
+    ran = run("run", "run.yaml", "--dry-run", "--json")
+    assert [one["hook"] for one in ran.json["jobs"]] == ["", "half-way up"]
+
+
 def test_tables_hold_what_the_metrics_are_computed_from(cell):
     records_of(cell("run", *TOPK, "--json"))
     store = Store("mibench-records")
