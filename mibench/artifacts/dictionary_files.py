@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mibench.artifacts.dictionaries.checks import refuse, validate_dictionary
+from mibench.artifacts.dictionaries.checks import refuse, usable, validate_dictionary
 from mibench.artifacts.dictionaries.dictionary import Dictionary
 from mibench.artifacts.dictionaries.formats import (
     dictionary_learning,
@@ -84,22 +84,12 @@ def load_dictionary(path: Path | str, *, model: str | None = None, hook: str | N
         why = "It is in no known format." if exists(found) else "There is no such file or folder."
         do = "Give a .safetensors of ours, or a folder of SAELens, dictionary_learning, sparsify or Gemma Scope."
         raise UsageError(f"{str(path)[:200]} is no dictionary.", why=why, do=do)
-    try:
+    with usable(found):
         if form == NATIVE:
             return _placed(load_native(found), user)
         dictionary = FORMATS[form].read(found, user)
         validate_dictionary(dictionary)
-    except ArtifactError as error:
-        raise _unusable(found, error.why, error.do) from error
-    except MemoryError as error:
-        raise _unusable(found, "There is not enough memory for it.", "Use a larger machine.") from error
-    except OSError as error:
-        raise _unusable(found, f"{error.strerror or error}.", "Check the file.") from error
-    return dictionary
-
-
-def _unusable(path: Path, why: str, do: str) -> ArtifactError:
-    return ArtifactError(f"{path} cannot be used as a dictionary.", why=why, do=do)
+        return dictionary
 
 
 def _folder_of(path: Path) -> Path:

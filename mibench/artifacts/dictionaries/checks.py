@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,24 @@ _LARGEST_COUNT = 2**62
 def refuse(why: str, do: str) -> ArtifactError:
     """Return the error for an unusable dictionary."""
     return ArtifactError("This dictionary cannot be used.", why=why, do=do)
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Say of which file it is, where reading one fails.
+
+    Raises:
+        ArtifactError: It is damaged, too large, or holds no usable dictionary.
+    """
+    what = f"{path} cannot be used as a dictionary."
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(what, why=error.why, do=error.do) from error
+    except MemoryError as error:
+        raise ArtifactError(what, why="There is not enough memory for it.", do="Use a larger machine.") from error
+    except OSError as error:
+        raise ArtifactError(what, why=f"{error.strerror or error}.", do="Check the file.") from error
 
 
 def validate_dictionary(dictionary: Dictionary) -> None:

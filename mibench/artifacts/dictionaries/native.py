@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from mibench.artifacts.circuit import brief
-from mibench.artifacts.dictionaries.checks import MAX_TEXT, check_shapes, refuse, validate_dictionary
+from mibench.artifacts.dictionaries.checks import MAX_TEXT, check_shapes, refuse, usable, validate_dictionary
 from mibench.artifacts.dictionaries.dictionary import (
     Activation,
     Architecture,
@@ -161,20 +161,10 @@ def load_native(path: Path | str) -> Dictionary:
         ArtifactError: It is damaged, too large, or not one of ours.
     """
     found = existing_file(path)
-    try:
+    with usable(found):
         dictionary = _read(found)
         validate_dictionary(dictionary)
-    except ArtifactError as error:
-        raise _unusable(found, error.why, error.do) from error
-    except MemoryError as error:
-        raise _unusable(found, "There is not enough memory for it.", "Use a larger machine.") from error
-    except OSError as error:
-        raise _unusable(found, f"{error.strerror or error}.", "Check the file.") from error
-    return dictionary
-
-
-def _unusable(path: Path, why: str, do: str) -> ArtifactError:
-    return ArtifactError(f"{path} cannot be used as a dictionary.", why=why, do=do)
+        return dictionary
 
 
 def _read(path: Path) -> Dictionary:

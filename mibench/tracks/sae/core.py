@@ -16,7 +16,7 @@ from mibench.core.hashing import digest
 from mibench.core.specs import Convention
 from mibench.engine.activations.capture import width_of
 from mibench.engine.activations.source import ActivationSource
-from mibench.engine.activations.store import StoredActivations, StoreRequest, open_store
+from mibench.engine.activations.store import StoredActivations
 from mibench.engine.meter import Progress, no_progress
 from mibench.metrics.sae.core import core_metrics
 from mibench.metrics.sae.core_tables import CONTEXTS, LATENTS, LOSSES
@@ -28,6 +28,7 @@ from mibench.tracks.sae.core_latents import latent_table
 from mibench.tracks.sae.core_losses import LossRuns, Replacements
 from mibench.tracks.sae.core_sums import SubjectSums, TargetSums, groups
 from mibench.tracks.sae.evaluation import Ground, Network, Scores, Subject
+from mibench.tracks.sae.stored import activations_of
 
 MASSIVE = 10.0
 """How often the median norm an activation may be long without being massive."""
@@ -90,19 +91,7 @@ class CoreEvaluation:
 
     @cached_property
     def _activations(self) -> StoredActivations:
-        ground, network = self._ground, self._network
-        return open_store(
-            StoreRequest(
-                model=network.model,
-                ref=network.ref,
-                blocks=self.blocks,
-                place=ground.place,
-                folder=ground.cache,
-                batch_tokens=ground.batch_tokens,
-                counter=ground.counter,
-                progress=ground.progress,
-            )
-        )
+        return activations_of(self._ground, self._network, self.blocks)
 
     @cached_property
     def _limit(self) -> float:

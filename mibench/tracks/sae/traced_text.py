@@ -12,12 +12,13 @@ from torch import Tensor
 from mibench.core.errors import ArtifactError, UsageError
 from mibench.core.specs import Convention
 from mibench.engine.activations.capture import width_of
-from mibench.engine.activations.store import BlockBatch, StoredActivations, StoreRequest, open_store
+from mibench.engine.activations.store import BlockBatch, StoredActivations
 from mibench.engine.meter import Progress
 from mibench.tasks.corpora.blocks import TokenBlocks, token_blocks
 from mibench.tasks.corpora.load import load_corpus
 from mibench.tracks.sae.evaluation import Ground, Network, Subject
 from mibench.tracks.sae.latent_traces import LatentTraces, Sampling, TraceReader
+from mibench.tracks.sae.stored import activations_of
 from mibench.tracks.sae.text_halves import Halves, halves
 
 
@@ -75,19 +76,7 @@ class TracedText:
 
     @cached_property
     def _store(self) -> StoredActivations:
-        ground, network = self._ground, self._network
-        return open_store(
-            StoreRequest(
-                model=network.model,
-                ref=network.ref,
-                blocks=self.blocks,
-                place=ground.place,
-                folder=ground.cache,
-                batch_tokens=ground.batch_tokens,
-                counter=ground.counter,
-                progress=ground.progress,
-            )
-        )
+        return activations_of(self._ground, self._network, self.blocks)
 
     def traces(self, subjects: Sequence[Subject], sampling: Sampling, progress: Progress) -> list[LatentTraces]:
         """Read the sampled latents of dictionaries in two passes, the first over the fitted half only.
