@@ -1,0 +1,1 @@
+"""Models that are trained to have a known mechanism (strict interchange-intervention training)."""
