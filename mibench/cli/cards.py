@@ -111,8 +111,7 @@ def _deck(file: Path, settings: RunSettings, tokens: int, wish: CardSettings) ->
 
 
 def _title(found: Dictionary) -> str:
-    place = found.place.hook.name
-    return f"Latent cards · {found.method or found.architecture} at {place}"
+    return f"Latent cards · {found.method or found.architecture} at {found.place.text}"
 
 
 def _facts(found: Dictionary, bench: Workbench, settings: RunSettings) -> dict[str, str]:

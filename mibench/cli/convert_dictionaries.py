@@ -51,14 +51,18 @@ def convert_dictionary(source: str, target: str, wish: Wish) -> None:
         ArtifactError: It cannot be used, or the format cannot hold it.
     """
     from mibench.artifacts.dictionary_files import load_dictionary, save_dictionary_as
+    from mibench.cli.places import place_text
+    from mibench.tasks.sae.dictionary_task import is_generated
 
     found = load_dictionary(Path(source), model=wish.model, hook=wish.hook)
     save_dictionary_as(found, Path(target), wish.to, overwrite=wish.overwrite)
     if wish.as_json:
         print_json({"source": source, "target": target, "format": wish.to} | _summary(found))
         return
-    model = f" of {found.place.model}" if found.place.model else ""
-    click.echo(plain(f"Read {source}: {found.architecture}, {found.d_sae} latents at {found.place.hook.name}{model}."))
+    model = f" of {found.place.model}" if found.place.model and not is_generated(found.place.model) else ""
+    click.echo(
+        plain(f"Read {source}: {found.architecture}, {found.d_sae} latents at {place_text(found.place)}{model}.")
+    )
     for note in _notes(found):
         click.echo(f"  {plain(note)}")
     click.echo(f"Wrote {target} ({wish.to}).")

@@ -20,7 +20,7 @@ from mibench.leaderboard.rows import GENERATED, Entry, place
 from mibench.leaderboard.sparsity import L0, with_l0
 from mibench.leaderboard.text import plain
 from mibench.metrics.sae.matching import UNMATCHED, cosines
-from mibench.models.catalogue import CATALOGUE
+from mibench.models.known import note_of
 from mibench.plots.density import Densities
 from mibench.plots.recovery_matrix import Recovery
 from mibench.records.record import MetricValue, RunRecord
@@ -113,7 +113,7 @@ def below(cell: Cell) -> str:
 def remarks(records: Sequence[RunRecord]) -> list[str]:
     """Return what limits the numbers: the weights, few training tokens, cells without numbers."""
     models = dict.fromkeys(record.cell.model.name for record in records)
-    said = [f"Weights: {CATALOGUE[name].note}" for name in models if name in CATALOGUE and CATALOGUE[name].note]
+    said = [f"Weights: {note}" for name in models if (note := note_of(name))]
     trained = [record.dictionary.train_tokens for record in records if record.dictionary is not None]
     tokens = sorted({one for one in trained if one})
     if tokens and tokens[-1] < _FEW_TOKENS and any(_ground(one.cell) != "Generated activations" for one in records):

@@ -10,6 +10,7 @@ import click
 from mibench.cli.report import print_error, print_json, print_table
 from mibench.core.errors import MibenchError
 from mibench.core.specs import Track
+from mibench.runner.dictionary_checks import check_jobs
 from mibench.runner.dictionary_forecast import StoreForecast, forecasts
 from mibench.runner.execute import check_names
 from mibench.runner.grounds import NO_MODEL
@@ -26,14 +27,15 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
     """
     check_names(settings)
     checks, planned = Checks(), plan_cells(settings)
+    check_jobs([job for job, _ in planned])
     jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in planned]
     stores = forecasts([(job, own) for job, own in planned if job.track is Track.SAE])
     if as_json:
         found = [_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs]
         print_json({"jobs": found, "activations": [asdict(one) for one in stores]} if stores else found)
         return
-    cells = list(dict.fromkeys(needs for job, needs in jobs if not job.floor))
-    n_cells = len({(job.variable, needs) for job, needs in jobs if not job.floor})
+    cells = list(dict.fromkeys(needs for job, needs in jobs if not job.control))
+    n_cells = len({(job.variable, needs) for job, needs in jobs if not job.control})
     title = f"{n_cells} cells" if n_cells == len(cells) else f"{n_cells} cells, by task and model"
     print_table([_needs(needs) | {"here": "no" if needs.skip else "yes"} for needs in cells], title)
     print_table([_row(job) for job, _ in jobs], f"{len(jobs)} jobs")
@@ -41,6 +43,7 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         print_table(
             [store_row(one, settings) for one in stores], "activations, each computed once for all dictionaries"
         )
+        click.echo("Time is that of computing activations; training and scoring come on top, and are not forecast.")
     for error, names in by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
         print_error(error)
@@ -66,7 +69,7 @@ def _row(job: Job) -> dict[str, Any]:
         "method": job.method.name,
         "seed": job.seed,
         "parameters": ", ".join(f"{key}={value}" for key, value in job.params.items()),
-        "why": "floor" if job.floor else "asked for",
+        "why": "floor" if job.control else "asked for",
     }
 
 
@@ -96,9 +99,26 @@ def store_row(one: StoreForecast, settings: RunSettings) -> dict[str, Any]:
         "hook": one.hook or "half-way up",
         "text": one.text,
         "tokens": one.tokens,
-        kept: "?" if one.bytes is None else f"{one.bytes / 1e9:.2f} GB",
-        "hours here, roughly": "?" if one.hours is None else f"{one.hours:.2f}",
+        kept: "?" if one.bytes is None else size(one.bytes),
+        "time here, roughly": "?" if one.hours is None else duration(3600 * one.hours),
     }
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes in the unit in which it is read."""
+    unit = next((unit for unit in ("kB", "MB", "GB") if n_bytes < 1e3 * _UNITS[unit]), "TB")
+    return f"{n_bytes / _UNITS[unit]:.3g} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit in which it is read."""
+    if seconds < 1:
+        return "under 1 s"
+    unit, length = next(((unit, one) for unit, one in (("s", 1), ("min", 60)) if seconds < 60 * one), ("h", 3600))
+    return f"{seconds / length:.2g} {unit}" if seconds < 100 * length else f"{seconds / length:.0f} {unit}"
+
+
+_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 def _problem(needs: Needs) -> dict[str, str] | None:

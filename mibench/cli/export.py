@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _DOUBLED = "the record of the same dictionary under the convention saebench is taken"
 
+_AGAIN = "another record is of the same dictionary on the same data"
+
 _EXAMPLE = """Example:
 
 \b
@@ -64,8 +66,10 @@ def _files(records: Sequence[RunRecord], release: str) -> tuple[list[ResultFile]
     left_out = Counter(reason for record in records if (reason := not_exported(record)) is not None)
     usable = [record for record in records if not_exported(record) is None]
     doubled = _less_theirs(usable)
-    left_out |= Counter({_DOUBLED: len(doubled)} if doubled else {})
     usable = [record for record in usable if record.cell.id not in doubled]
+    same = _handed_in_again(usable)
+    left_out.update({reason: len(ids) for reason, ids in ((_DOUBLED, doubled), (_AGAIN, same)) if ids})
+    usable = [record for record in usable if record.cell.id not in same]
     if not usable:
         why = "; ".join(f"{count}: {reason}" for reason, count in sorted(left_out.items())) or "There are no records"
         do = "Run a task such as sae-core first, with --convention saebench for SAEBench's definitions."
@@ -75,7 +79,7 @@ def _files(records: Sequence[RunRecord], release: str) -> tuple[list[ResultFile]
     if twice:
         raise UsageError(
             f"{len(twice)} files would be written twice.",
-            why=f"Several records, of other splits, texts or sizes, are {twice[0]}.",
+            why=f"Several records are {twice[0]}: {_told_apart(usable, [one.path for one in files], twice[0])}.",
             do="Export one folder of records at a time.",
         )
     return files, left_out
@@ -88,6 +92,25 @@ def _less_theirs(records: Sequence[RunRecord]) -> set[str]:
     theirs = {_scored(record) for record in records if record.cell.convention is Convention.SAEBENCH}
     others = [record for record in records if record.cell.convention is not Convention.SAEBENCH]
     return {record.cell.id for record in others if _scored(record) in theirs}
+
+
+def _handed_in_again(records: Sequence[RunRecord]) -> set[str]:
+    """Ids of cells of files whose dictionary has another record, of the run that made it or under another name."""
+    from mibench.core.hashing import digest
+    from mibench.leaderboard.rows import group_key
+    from mibench.leaderboard.twins import twins
+
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(digest(group_key(record.cell)), []).append(record)
+    return {name for group in groups.values() for name in twins(group)}
+
+
+def _told_apart(records: Sequence[RunRecord], paths: Sequence[str], path: str) -> str:
+    """What records that go by one path are, the first three."""
+    same = [record.cell for record, own in zip(records, paths, strict=True) if own == path]
+    words = [f"{cell.id[:8]} of {cell.method.name}, {cell.task.split}, limit {cell.task.limit}" for cell in same[:3]]
+    return "; ".join(words)
 
 
 def _scored(record: RunRecord) -> tuple[str | None, ...]:

@@ -49,7 +49,7 @@ def command(kind: str | None, folder: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table([_shown(row) for row in rows])
+        print_table(_without_empty([_shown(row) for row in rows]))
     else:
         click.echo(f"There are no {kind}{' in ' + folder if kind == 'records' else ''} yet.")
 
@@ -67,6 +67,12 @@ def _print_all(*, as_json: bool) -> None:
 
 def _shown(row: Row) -> Row:
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _without_empty(rows: list[Row]) -> list[Row]:
+    """The rows without columns in which none says anything."""
+    kept = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+    return [{name: row[name] for name in kept} for row in rows]
 
 
 def _components(kind: str, package: str = "") -> list[Component]:
@@ -152,14 +158,19 @@ def _records(folder: str) -> list[Row]:
 
 
 def _record(record: RunRecord) -> Row:
+    from mibench.leaderboard.rows import place
+
     cell = record.cell
     return {
         "id": cell.id[:12],
         "task": cell.task.name,
         "variable": cell.variable.name if cell.variable else "",
+        "hook": "" if cell.dictionary is None else place(cell.dictionary),
         "split": cell.task.split,
         "model": cell.model.name,
         "method": cell.method.name,
+        "parameters": ", ".join(f"{name}={value}" for name, value in cell.method.params.items() if value is not None),
+        "seed": "" if cell.method.seed is None else cell.method.seed,
         "level": cell.level.value if cell.level else "",
         "status": record.status,
         "headline": headline(record),

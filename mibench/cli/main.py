@@ -19,6 +19,7 @@ COMMANDS = {
     "discover": "Run one method and write its artifact.",
     "score": "Score artifact files.",
     "validate": "Compute published curves, and compare.",
+    "validate-metrics": "Tell which scores rank methods as a known truth does.",
     "show": "Show records.",
     "compare": "Compare methods of record folders, with paired intervals.",
     "plot": "Draw curves, heads, circuits, and frontiers of dictionaries.",
@@ -78,7 +79,7 @@ class LazyGroup(click.Group):
 
 
 def _module(name: str) -> str:
-    return "list_" if name == "list" else name
+    return "list_" if name == "list" else name.replace("-", "_")
 
 
 @click.group(
@@ -93,6 +94,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; user faults are printed without a traceback."""
+    # Errors of the hub say what its client would say in lines of its own; read when the client is imported.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
         # click hands back the status of ctx.exit(status) instead of raising it.
         status = cli.main(args=arguments, prog_name="mibench", standalone_mode=False)

@@ -11,11 +11,11 @@ import click
 
 from mibench.cli.outcome_rows import tables
 from mibench.cli.report import estimate, plain, print_error, print_json, print_table
-from mibench.cli.shown import COLUMNS, COMPARED
+from mibench.cli.shown import COLUMNS, COMPARED, MEASURED
 from mibench.core.errors import MibenchError
 from mibench.core.specs import Track
 from mibench.metrics.circuit import MetricDifference
-from mibench.models.catalogue import CATALOGUE
+from mibench.models.known import note_of
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.against import Comparison, comparisons
@@ -40,7 +40,7 @@ def finish(report: Report, settings: RunSettings, *, as_json: bool, notes: Seque
 def _as_json(report: Report, compared: list[Comparison]) -> dict[str, Any]:
     return {
         "records": [
-            {"id": record.cell.id, "reused": record.cell.id in report.reused, "floor_only": job.floor}
+            {"id": record.cell.id, "reused": record.cell.id in report.reused, "floor_only": job.control}
             | record.model_dump(mode="json")
             for job, record in report.jobs
         ],
@@ -61,7 +61,7 @@ def _as_json(report: Report, compared: list[Comparison]) -> dict[str, Any]:
 
 
 def _print(report: Report, settings: RunSettings, compared: list[Comparison], notes: list[str]) -> None:
-    shown = [(job, record) for job, record in report.jobs if not job.floor]
+    shown = [(job, record) for job, record in report.jobs if not job.control]
     good = [(job, record) for job, record in shown if record.status == "ok"]
     if good:
         for title, rows in tables(good, settings, Store(settings.out)):
@@ -102,7 +102,7 @@ def _print_comparison(one: Comparison) -> None:
 
 def _notes(report: Report) -> list[str]:
     """What must be said with the numbers, each thing once."""
-    good = [(job, record) for job, record in report.jobs if not job.floor and record.status == "ok"]
+    good = [(job, record) for job, record in report.jobs if not job.control and record.status == "ok"]
     found = sorted({_note(record) for _, record in good} - {""})
     found += sorted({_other_ablation(record) for _, record in good} - {""})
     for job, record in good:
@@ -112,13 +112,23 @@ def _notes(report: Report) -> list[str]:
             )
         if job.task.endswith(".jsonl"):
             found.append(f"{record.cell.task.name}: train, validation and test are the same file: not held out")
-        for name in COLUMNS[record.cell.track]:
-            metric = record.metrics.get(name)
-            if metric is not None and metric.reason:
-                found.append(f"no number: {metric.reason}")
-            elif metric is not None and metric.ci_reason:
-                found.append(f"no interval: {metric.ci_reason}")
+        found += _gaps(record)
     return list(dict.fromkeys(found))
+
+
+def _gaps(record: RunRecord) -> list[str]:
+    """Why numbers of the table, or their intervals, are not there; of dictionaries each with the name of its column."""
+    track = record.cell.track
+    named = {name: f" of {title.partition(' (')[0]}" for name, title in MEASURED[track].items()}
+    columns = dict.fromkeys(COLUMNS[track], "") | (named if track is Track.SAE else {})
+    said = []
+    for name, of in columns.items():
+        metric = record.metrics.get(name)
+        if metric is not None and metric.reason:
+            said.append(f"no number{of}: {metric.reason}")
+        elif metric is not None and metric.ci_reason:
+            said.append(f"no interval{of}: {metric.ci_reason}")
+    return said
 
 
 def _other_ablation(record: RunRecord) -> str:
@@ -160,7 +170,8 @@ def _by_reason(found: list[tuple[Job, MibenchError]]) -> list[tuple[MibenchError
 
 def _note(record: RunRecord) -> str:
     name = record.cell.model.name
-    return f"{name}: {CATALOGUE[name].note}" if name in CATALOGUE and CATALOGUE[name].note else ""
+    note = note_of(name)
+    return f"{name}: {note}" if note else ""
 
 
 def _speaks(found: MetricDifference | None) -> bool:

@@ -45,9 +45,9 @@ def check_out(options: dict[str, Any], suffixes: tuple[str, ...] = _SUFFIXES) ->
         suffixes: Those that name a known format.
 
     Raises:
-        UsageError: The suffix is none of them, or the file exists.
+        UsageError: The suffix is none of them, the file exists, or its folder cannot be written to.
     """
-    from mibench.core.files import check_name, exists
+    from mibench.core.files import check_folder, check_name, exists
 
     target = Path(options["out"])
     if target.suffix.lower() not in suffixes:
@@ -56,6 +56,7 @@ def check_out(options: dict[str, Any], suffixes: tuple[str, ...] = _SUFFIXES) ->
     check_name(target)
     if exists(target) and not options["overwrite"]:
         raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
+    check_folder(target.parent)
 
 
 def write_picture(drawn: Picture, options: dict[str, Any], summary: dict[str, Any], words: str) -> None:

@@ -55,6 +55,7 @@ def command(
     from mibench.cli.outcome import finish
     from mibench.cli.progress import Show
     from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, remarks, score_files
+    from mibench.runner.handed_in_reading import read_all
     from mibench.runner.settings import run_settings
 
     settings = run_settings(given(options))
@@ -65,8 +66,13 @@ def command(
         return
     known = ArtifactMeta() if meta is None else read_meta(meta)
     positions = {} if position_map is None else read_position_map(position_map)
-    artifacts = [load_artifact(Path(file), known, settings, positions, binary=binary) for file in files]
+    found, problems = read_all(
+        [Path(file) for file in files],
+        lambda path: load_artifact(path, known, settings, positions, binary=binary),
+        settings,
+    )
     with Show(silent=as_json) as show:
-        report = score_files(artifacts, settings, show)
-    notes = [note for file, (scores, _) in zip(files, artifacts, strict=True) for note in remarks(Path(file), scores)]
+        report = score_files([artifact for _, artifact in found], settings, show)
+    report.problems += problems
+    notes = [note for path, (scores, _) in found for note in remarks(path, scores)]
     finish(report, settings, as_json=as_json, notes=notes)

@@ -65,9 +65,9 @@ def command(records: tuple[str, ...], folder: str, version: Version | None, *, a
 
 def model_note(name: str) -> str:
     """Return what must be said wherever numbers of a model are shown."""
-    from mibench.models.catalogue import CATALOGUE
+    from mibench.models.known import note_of
 
-    return CATALOGUE[name].note if name in CATALOGUE else ""
+    return note_of(name)
 
 
 def _as_json(record: RunRecord) -> dict[str, Any]:
@@ -113,7 +113,12 @@ def _print_panel(title: str, status: str, lines: dict[str, str]) -> None:
 
 
 def _head(record: RunRecord) -> dict[str, str]:
-    lines = _cell(record.cell)
+    from mibench.cli.show_dictionary import facts_line, place_line
+
+    lines = _cell(record.cell) | {
+        "place": place_line(record.cell.dictionary),
+        "dictionary": facts_line(record.dictionary),
+    }
     if record.board is not None:
         lines["board"] = f"{record.board}: shown there, not ranked with the others"
     if record.looks_at_test is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mibench.cli.report import number, print_json, print_table
+from mibench.cli.report import number, plain, print_json, print_table
 from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def of_files(files: tuple[str, ...], options: Mapping[str, Any], *, as_json: boo
     if options:
         word = next(iter(options)).replace("_", "-")
         raise UsageError(f"--{word} says nothing of files.", why="They are compared as they are.", do="Leave it out.")
-    _show(stability_of_files(files), f"{len(files)} dictionaries", as_json=as_json)
+    found, notes = stability_of_files(files)
+    _show(found, f"{len(files)} dictionaries", notes, as_json=as_json)
 
 
 def of_seeds(options: dict[str, Any], seeds: int | None, resamples: int | None, *, as_json: bool) -> None:
@@ -60,12 +61,12 @@ def of_seeds(options: dict[str, Any], seeds: int | None, resamples: int | None, 
             raise UsageError(f"stability takes one {name}.", why=f"{len(values)} are given.", do="Give one.")
     with Show(silent=as_json) as show:
         found = stability_of_seeds(settings, seeds or _SEEDS, show)
-    _show(found, f"{settings.method[0]}: {seeds or _SEEDS} seeds", as_json=as_json)
+    _show(found, f"{settings.method[0]}: {seeds or _SEEDS} seeds", (), as_json=as_json)
 
 
-def _show(found: Mapping[str, MetricValue], title: str, *, as_json: bool) -> None:
+def _show(found: Mapping[str, MetricValue], title: str, notes: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value.model_dump(mode="json") for name, value in found.items()})
+        print_json({name: value.model_dump(mode="json") for name, value in found.items()} | {"notes": list(notes)})
         return
     rows = [
         {"": name.replace("_", " "), "value": number(one.value), "random dictionaries": number(one.floor)}
@@ -73,3 +74,5 @@ def _show(found: Mapping[str, MetricValue], title: str, *, as_json: bool) -> Non
     ]
     print_table(rows, f"{title}, latents matched one to one, mean over pairs")
     click.echo("shared: cosine of .7 or more. The decoder correlation is that of each dictionary's own rows.")
+    for note in notes:
+        click.echo(f"note: {plain(note)}")

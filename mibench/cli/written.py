@@ -7,6 +7,7 @@ from typing import Any
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.dictionaries.dictionary import Dictionary
 from mibench.artifacts.featurizers.featurizers import Featurizers
+from mibench.cli.places import place_text
 from mibench.records.record import Cost
 
 Artifact = CircuitScores | Featurizers | Dictionary
@@ -29,7 +30,7 @@ def words(found: Artifact) -> str:
     if isinstance(found, CircuitScores):
         return f"{found.n_scored} {found.level} scores"
     if isinstance(found, Dictionary):
-        return f"{found.architecture} dictionary of {found.d_sae} latents at {found.place.hook.name}"
+        return f"{found.architecture} dictionary of {found.d_sae} latents at {place_text(found.place)}"
     return f"featurizers of {len(found.sites)} sites"
 
 
@@ -37,5 +38,5 @@ def _size(found: Artifact) -> dict[str, Any]:
     if isinstance(found, CircuitScores):
         return {"level": found.level.value, "items": found.n_scored}
     if isinstance(found, Dictionary):
-        return {"items": found.d_sae, "architecture": found.architecture, "hook": found.place.hook.name}
+        return {"items": found.d_sae, "architecture": found.architecture, "hook": place_text(found.place)}
     return {"items": len(found.sites)}

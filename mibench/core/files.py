@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,23 @@ def check_name(path: Path | str) -> None:
         raise UsageError(
             f"{_short(path)} cannot be the name of a file.", why=f"{why}.", do="Choose another."
         ) from error
+
+
+def check_folder(path: Path | str) -> None:
+    """Check that a folder can be made and written to, before anything is computed that is to go there.
+
+    Raises:
+        UsageError: A file is in its place, or nothing can be written there.
+    """
+    folder = Path(path)
+    nearest = next(place for place in (folder, *folder.absolute().parents) if exists(place))
+    if not is_folder(nearest):
+        raise UsageError(f"{_short(folder)} cannot be a folder.", why=f"{nearest} is a file.", do="Choose a folder.")
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()  # noqa: SIM115 - it is gone when it is closed
+    except OSError as error:
+        why = f"{nearest}: {error.strerror or error}."
+        raise UsageError(f"{_short(folder)} cannot be written to.", why=why, do="Choose another folder.") from error
 
 
 def _mode(path: Path | str) -> int:

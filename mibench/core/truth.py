@@ -10,7 +10,6 @@ from pydantic import Field, ValidationError
 
 from mibench.core.errors import DataError
 from mibench.core.files import atomic_write, read_text
-from mibench.core.hashing import digest
 from mibench.core.sites import Component
 from mibench.core.specs import Frozen
 
@@ -88,12 +87,6 @@ def read_truth(folder: Path) -> KnownTruth | None:
         raise DataError(
             f"{path} cannot be used.", why=why, do="Correct it, or remove it: the model works without."
         ) from error
-
-
-def truth_digest(truth: KnownTruth, task: str) -> str | None:
-    """Return the digest of what is known of a task; None where nothing is."""
-    known = truth.tasks.get(task)
-    return None if known is None else digest(known.model_dump(mode="json"))
 
 
 def _first(error: ValidationError) -> str:

@@ -54,15 +54,23 @@ class Family:
 
     @property
     def name(self) -> str:
-        """Name of the method, or of the architecture where single files were handed in."""
+        """Name of the method, or of the architecture of files that state nothing of their making."""
         facts = self.facts
-        return plain(self.key["method"] or (facts.architecture if facts else "dictionaries"))
+        if self._bare:
+            return plain(facts.architecture if facts else "dictionaries")
+        return plain(self.key["method"])
+
+    @property
+    def _bare(self) -> bool:
+        """Whether it goes by what its files are; a name is then that of files, not of a method."""
+        return self.key["handed_in"] and not self.key["stated"]
 
     @property
     def detail(self) -> str:
         """Version, width, recipe, training."""
         facts, own = self.facts, self.key
         parts = [] if own["version"] is None else [f"v{own['version']}"]
+        parts += [f"named {own['method']}"] if self._bare and own["method"] not in {"", self.name} else []
         parts += [f"{name}={value}" for name, value in sorted(own["params"].items()) if value is not None]
         if facts is not None:
             parts += [f"{facts.d_sae} latents"] if "width" not in own["params"] else []
@@ -209,12 +217,12 @@ def seed_of(record: RunRecord) -> int | None:
 def _key(record: RunRecord, *, named: bool) -> dict[str, Any]:
     """Return what a family shares.
 
-    What a file was trained on is not in its cell, so it is taken from the file. Files that state no parameters go by
-    all that they are, and by a name they share.
+    What a file was trained on is not in its cell, so it is taken from the file. Files that state neither parameters
+    nor a version go by all that they are, and by a name they share.
     """
     cell, method, facts = record.cell, record.cell.method, record.dictionary
     handed_in = method.artifact_digest is not None
-    bare = handed_in and not method.params
+    bare = handed_in and not (method.params or method.version)
     stated = set(DictionaryFacts.model_fields) - {"sha256", "seed"} if bare else _TRAINING
     return {
         "method": method.name if named or not bare else "",
@@ -222,6 +230,7 @@ def _key(record: RunRecord, *, named: bool) -> dict[str, Any]:
         "params": {name: value for name, value in method.params.items() if name not in SPARSITY},
         "code": method.code_digest,
         "handed_in": handed_in,
+        "stated": not bare,
         "train": [cell.task.train_limit, cell.task.train_digest],
         "dtype": [cell.model.dtype, cell.model.attention],
         "facts": facts.model_dump(mode="json", include=stated) if handed_in and facts is not None else None,

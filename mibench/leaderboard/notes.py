@@ -8,6 +8,7 @@ from mibench.leaderboard.rows import GENERATED, Group, Row, place
 from mibench.leaderboard.text import plain
 from mibench.metrics.sae.normalised import NULLS_AND_ORACLES
 from mibench.models.catalogue import CATALOGUE
+from mibench.models.known import known_models, note_of
 
 _TASKS = Registry(kind="task", package="mibench.tasks")
 _DICTIONARY_TASKS = Registry(kind="dictionary_task", package="mibench.tasks")
@@ -71,6 +72,7 @@ def notes(group: Group) -> list[str]:
     found += [_CONVENTIONS.get(cell.convention, "")]
     if cell.bos == "as-given":
         found.append("No beginning-of-text token was added to the prompts.")
+    found += [f"{name} is the same dictionary as {shown}, and is left out." for name, shown in group.twins]
     return [plain(note, 400) for note in found if note]
 
 
@@ -96,9 +98,9 @@ def row_notes(row: Row) -> list[str]:
 
 
 def _about_model(name: str) -> str:
-    if name not in CATALOGUE:
+    if name not in CATALOGUE and name not in known_models():
         return f"{plain(name)} is no model of the catalogue; its digest tells which weights it has."
-    note = CATALOGUE[name].note
+    note = note_of(name)
     return f"Weights: {note}." if note else ""
 
 

@@ -13,6 +13,7 @@ from mibench.core.specs import Cell, DictionaryRef, Track
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.seeds import mean_curves, mean_metrics
 from mibench.leaderboard.text import plain, slug
+from mibench.leaderboard.twins import twins
 from mibench.records.record import CurvePoint, MetricValue, Problem, RunRecord
 from mibench.records.store import Store
 
@@ -111,10 +112,12 @@ class Group:
     Attributes:
         cell: The cell of one row; all agree in what `key` holds.
         rows: In the order of their labels; ranking orders them.
+        twins: Names of dictionaries that are left out, each with the name under which it is shown.
     """
 
     cell: Cell
     rows: tuple[Row, ...] = field(repr=False)
+    twins: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> dict[str, Any]:
@@ -204,8 +207,14 @@ def make_groups(entries: Iterable[Entry]) -> list[Group]:
     by_group: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_group[digest(group_key(entry.record.cell))].append(entry)
-    groups = [Group(members[0].record.cell, _rows(members)) for members in by_group.values()]
+    groups = [_group(members) for members in by_group.values()]
     return sorted(groups, key=lambda group: [str(value) for value in group.key.values()])
+
+
+def _group(members: Sequence[Entry]) -> Group:
+    same = twins([entry.record for entry in members])
+    kept = [entry for entry in members if entry.record.cell.id not in same]
+    return Group(kept[0].record.cell, _rows(kept), tuple(sorted(same.values())))
 
 
 def _rows(entries: Sequence[Entry]) -> tuple[Row, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class DictionaryView:
         seed: Seed of the cell.
         device: Where to train.
         checkpoints: Folder in which an unfinished training may be kept, of this method and data alone; None: nowhere.
+        saved: Called whenever an unfinished training was kept there.
         counter: Counts passes.
         progress: Shows how far the work has come.
     """
@@ -37,6 +38,7 @@ class DictionaryView:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     checkpoints: Path | None = None
+    saved: Callable[[], None] = lambda: None
     counter: PassCounter = field(default_factory=NoCounter)
     progress: Progress = no_progress
 

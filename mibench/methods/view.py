@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mibench.artifacts.circuit import CircuitScores
 from mibench.core.errors import MethodError
 from mibench.core.specs import Ablation, Level
+from mibench.core.truth import TaskTruth
 from mibench.engine.attribution.edges import Attribution, attribute_edges, attribute_examples
 from mibench.engine.attribution.nodes import attribute_nodes, attribute_nodes_like_eap_ig
 from mibench.engine.base import Constants, constants_for
@@ -40,6 +41,7 @@ class CircuitView:
         train: Examples to discover with, if the method needs ``train``.
         validation: Examples to choose parameters with, if it needs ``validation``.
         level: What is to be scored.
+        truth: What is known of the model's mechanism; for controls alone, None for every other method.
         seed: Seed of the cell; ``generator`` draws from it.
         batch_size: Pairs a batch.
         padded: Batches hold several lengths, padded.
@@ -52,6 +54,7 @@ class CircuitView:
     train: Sequence[EncodedPair]
     validation: Sequence[EncodedPair]
     level: Level = Level.EDGE
+    truth: TaskTruth | None = None
     seed: int = 0
     batch_size: int = 20
     padded: bool = False

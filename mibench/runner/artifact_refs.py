@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mibench.artifacts.dictionary_files import is_dictionary
-from mibench.core.errors import UsageError
+from mibench.core.errors import ModelError, UsageError
 from mibench.core.files import exists, is_folder
 from mibench.models.hub import hub_folder
 
@@ -56,7 +56,11 @@ class HubRef:
             ModelError: It could not be fetched.
         """
         inside = f"{self.inside}/" if self.inside else ""
-        return hub_folder(self.repo, self.revision, [inside + pattern for pattern in _ARTIFACTS])
+        try:
+            return hub_folder(self.repo, self.revision, [inside + pattern for pattern in _ARTIFACTS])
+        except ModelError as error:
+            do = "Check name, revision and connection; or fetch it yourself, and give the path of the file or folder."
+            raise ModelError(error.what, why=error.why, do=do) from error
 
 
 def artifact_paths(ref: str) -> list[Path]:
@@ -69,18 +73,22 @@ def artifact_paths(ref: str) -> list[Path]:
     if ref.startswith(PREFIX):
         return _inside(HubRef.parse(ref).fetch(), ref)
     if exists(ref):
-        return _inside(Path(ref), ref) if is_folder(ref) and not _is_one(Path(ref)) else [Path(ref)]
+        return _of_folder(Path(ref), ref) if is_folder(ref) else [Path(ref)]
     found = [Path(name) for name in sorted(glob.glob(ref, recursive=True))]  # noqa: PTH207 - the pattern may be absolute
     return found or [Path(ref)]
 
 
-def _is_one(folder: Path) -> bool:
-    """Whether a folder is an artifact, or holds files and so may be one of another track."""
-    return is_dictionary(folder) or any(one.is_file() for one in folder.iterdir())
+def _of_folder(folder: Path, ref: str) -> list[Path]:
+    """The dictionaries in a folder; or the folder itself, where its files may be an artifact of another track."""
+    found = sorted(_dictionaries(folder))
+    return [folder] if not found and any(one.is_file() for one in folder.iterdir()) else _some(found, ref)
 
 
 def _inside(folder: Path, ref: str) -> list[Path]:
-    found = sorted(_dictionaries(folder))
+    return _some(sorted(_dictionaries(folder)), ref)
+
+
+def _some(found: list[Path], ref: str) -> list[Path]:
     if not found:
         why = "No folder in it is of a known format."
         raise UsageError(f"There is no dictionary in {ref}.", why=why, do="Check it.")

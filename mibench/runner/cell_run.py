@@ -15,7 +15,7 @@ from mibench.records.record import Cost, Problem, RunRecord, Volatile
 from mibench.records.store import Store
 from mibench.runner.circuit_cell import CIRCUIT
 from mibench.runner.dictionary_cell import DICTIONARY
-from mibench.runner.floors import draws_of, with_floors
+from mibench.runner.floors import controlled
 from mibench.runner.variable_cell import VARIABLE
 from mibench.runner.work import CellRun, Found, Meters, Trade, provenance_of
 
@@ -57,7 +57,7 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
         if found.problem is not None:
             return _beside_good(record) if _has_good(work.cell, store) else store.write(record)
         if work.cell.track is Track.CIRCUIT:
-            record = with_floors(record, draws_of(work.job, work.bench, work.settings, store))
+            record = controlled(record, work.job, work.bench, work.settings, store)
         return store.write(record, found.tables, artifact=artifact if artifact.exists() else None)
 
 

@@ -12,10 +12,13 @@ from mibench.engine.circuits.evaluate import Evaluation
 from mibench.methods.view import CircuitView
 from mibench.metrics.circuit import circuit_metrics
 from mibench.metrics.per_example import CircuitTables
+from mibench.metrics.truth.edge_scores import edge_truth_metrics
 from mibench.runner.cells import FROM_TRAIN, training, validation
 from mibench.runner.meter import Meter
+from mibench.runner.plan import is_control
 from mibench.runner.work import CellRun, Found, Trade, batching, call_method
 from mibench.tracks.circuit import circuits_of, score_circuit
+from mibench.tracks.truth import edge_truth_table
 
 
 def make(work: CellRun, meter: Meter) -> CircuitScores:
@@ -46,6 +49,7 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
         train=() if train is None else train.pairs,
         validation=() if chosen is None else chosen.pairs,
         level=settings.level,
+        truth=bench.truth(job.task) if is_control(job.method) else None,
         seed=job.seed or 0,
         **batching(settings),
         counter=meter,
@@ -80,7 +84,12 @@ def score(work: CellRun, scores: CircuitScores, meter: Meter) -> Found:
         extras=frozenset(settings.extras),
     )
     metrics, curves = circuit_metrics(*tables)
-    return Found({"examples": tables.table, "endpoints": tables.endpoints, **tables.extras}, metrics, curves)
+    found = {"examples": tables.table, "endpoints": tables.endpoints, **tables.extras}
+    truth = bench.truth(work.job.task)
+    if truth is not None:
+        found["truth"] = edge_truth_table(bench.model.graph, scores, truth)
+        metrics |= edge_truth_metrics(found["truth"])
+    return Found(found, metrics, curves)
 
 
 CIRCUIT = Trade(make, score, save_scores)

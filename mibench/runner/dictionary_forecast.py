@@ -44,7 +44,15 @@ class StoreForecast:
 
 
 @dataclass(frozen=True)
-class _Size:
+class Size:
+    """Of a model, as far as it is known without loading it.
+
+    Attributes:
+        width: Entries of the residual stream.
+        n_layers: Number of blocks.
+        n_params: Number of parameters, roughly.
+    """
+
     width: int
     n_layers: int
     n_params: int
@@ -70,7 +78,7 @@ def forecasts(jobs: Sequence[tuple[Job, RunSettings]]) -> list[StoreForecast]:
 
 
 def _forecast(model: str, hook: str, text: str, tokens: int, dtype: str) -> StoreForecast:
-    size = _size(model)
+    size = model_size(model)
     if size is None:
         return StoreForecast(model, hook, text, tokens, None, None)
     points = [HookPoint.parse(name.strip()) for name in hook.split(TO)] if hook else [HookPoint(size.n_layers // 2)]
@@ -80,15 +88,19 @@ def _forecast(model: str, hook: str, text: str, tokens: int, dtype: str) -> Stor
     return StoreForecast(model, hook, text, tokens, tokens * size.width * itemsize * len(set(points)), hours)
 
 
-def _size(model: str) -> _Size | None:
+def model_size(model: str) -> Size | None:
+    """Size of a model by its reference; None where only loading it would tell."""
     spec = CATALOGUE.get(model)
     if spec is not None:
-        return _Size(spec.d_model, spec.n_layers, spec.n_params)
+        return Size(spec.d_model, spec.n_layers, spec.n_params)
     if not is_folder(model):
         return None
-    config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError):  # loading it will say what is wrong
+        return None
     n_params = sum(one.stat().st_size for one in Path(model).glob("*.safetensors")) // 4
-    return _Size(int(config.hidden_size), int(config.num_hidden_layers), n_params)
+    return Size(int(config.hidden_size), int(config.num_hidden_layers), n_params)
 
 
 @cache

@@ -48,11 +48,6 @@ def place_of(job: Job, bench: Workbench) -> Place:
     return Place(name, hook, None if output == hook else output)
 
 
-def hook_text(place: Place) -> str:
-    """A place as settings name it."""
-    return place.hook.name if place.output is None else f"{place.hook.name}{TO}{place.output.name}"
-
-
 def text_of(settings: RunSettings) -> Text:
     """The text of a run."""
     return Text(settings.corpus, settings.context, settings.bos)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mibench.runner.dictionary_bench import DictionaryBench
 from mibench.runner.meter import Meter
 
 MAX_NOTE_BYTES = 64 * 1024
+_SPENT = "cost.json"
 
 
 class MadeNote(BaseModel):
@@ -77,7 +78,7 @@ def make_dictionary(
     Args:
         recipe: What fixes it.
         call: The method.
-        view: What the method sees; where checkpoints go is added.
+        view: What the method sees; where checkpoints go is added, and who hears of them.
         own: What was made in this run, and what it took.
         again: Make it even if an earlier run kept it.
 
@@ -89,7 +90,7 @@ def make_dictionary(
     if key not in own.made:
         kept = None if again else _kept(key)
         if kept is None:
-            kept = _made(recipe, call, replace(view, checkpoints=_folder() / f"{key}.unfinished"))
+            kept = _made(recipe, call, view)
         own.made[key], own.costs[key] = kept
     return own.made[key]
 
@@ -97,8 +98,11 @@ def make_dictionary(
 def _made(recipe: Recipe, call: Call, view: DictionaryView) -> tuple[Dictionary, Cost]:
     if isinstance(recipe.source, StoredActivations):
         recipe.source.fill()  # All dictionaries share it, so it is no cost of the first one's method.
+    folder = _folder() / f"{recipe.key}.unfinished"
+    earlier = _spent(folder)
     with Meter() as meter:
-        found = call(view)
+        # A training that was stopped goes on from what it kept, and took what it took until then.
+        found = call(replace(view, checkpoints=folder, saved=lambda: _keep_spent(folder, [*earlier, meter.cost()])))
     if not isinstance(found, Dictionary):
         raise MethodError(
             f"{recipe.method.name} did not return a dictionary.",
@@ -109,11 +113,33 @@ def _made(recipe: Recipe, call: Call, view: DictionaryView) -> tuple[Dictionary,
     validate_dictionary(found)
     _folder().mkdir(parents=True, exist_ok=True)
     save_dictionary(found, _path(recipe.key), overwrite=True)
-    note = MadeNote(digest=found.digest, cost=meter.cost())
+    note = MadeNote(digest=found.digest, cost=_sum([*earlier, meter.cost()]))
     atomic_write(_path(recipe.key).with_suffix(".note.json"), note.model_dump_json())
-    if view.checkpoints is not None:
-        shutil.rmtree(view.checkpoints, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return found, note.cost
+
+
+def _spent(folder: Path) -> list[Cost]:
+    """What earlier pieces of an unfinished training took, up to what they kept."""
+    with contextlib.suppress(ValidationError, OSError):
+        return [Cost.model_validate_json((folder / _SPENT).read_bytes()[:MAX_NOTE_BYTES])]
+    return []
+
+
+def _keep_spent(folder: Path, pieces: Sequence[Cost]) -> None:
+    atomic_write(folder / _SPENT, _sum(pieces).model_dump_json())
+
+
+def _sum(pieces: Sequence[Cost]) -> Cost:
+    """Of all pieces together; memory is that of the largest."""
+    return Cost(
+        seconds=sum(one.seconds for one in pieces),
+        cpu_seconds=sum(one.cpu_seconds or 0.0 for one in pieces),
+        peak_bytes=max(one.peak_bytes or 0 for one in pieces) or None,
+        forward_passes=sum(one.forward_passes for one in pieces),
+        backward_passes=sum(one.backward_passes for one in pieces),
+        examples=sum(one.examples for one in pieces),
+    )
 
 
 def _kept(key: str) -> tuple[Dictionary, Cost] | None:

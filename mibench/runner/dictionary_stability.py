@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,57 @@ from mibench.runner.settings import RunSettings
 from mibench.runner.stability import Repeats, repeated
 
 
-def stability_of_files(files: Sequence[str]) -> dict[str, MetricValue]:
-    """Compare dictionaries of one recipe that were trained from different seeds.
+def stability_of_files(files: Sequence[str]) -> tuple[dict[str, MetricValue], list[str]]:
+    """Compare dictionaries of one recipe that were trained from different seeds; and what else tells them apart.
 
     Raises:
         UsageError: There is no such file.
         ArtifactError: One cannot be used.
         DataError: There are fewer than two, or their widths differ.
     """
-    return stability_of([load_dictionary(Path(file)) for file in files])
+    found = [load_dictionary(Path(file)) for file in files]
+    return stability_of(found), remarks(found, files)
+
+
+def remarks(dictionaries: Sequence[Dictionary], names: Sequence[str]) -> list[str]:
+    """What makes the agreement of dictionaries something else than that of seeds of one recipe.
+
+    Args:
+        dictionaries: The dictionaries.
+        names: What they are called, likewise.
+    """
+    by_digest: dict[str, list[str]] = {}
+    for name, one in zip(names, dictionaries, strict=True):
+        by_digest.setdefault(one.digest, []).append(name)
+    notes = [f"{', '.join(same)} are one dictionary, which agrees with itself" for same in _several(by_digest)]
+    for what, values in _recipes(dictionaries).items():
+        if len(set(values)) > 1:
+            said = ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+            notes.append(f"they differ in {what}, not in their seed alone: {said}")
+    by_seed: dict[int, list[str]] = {}
+    for own in by_digest.values():
+        one = dictionaries[list(names).index(own[0])]
+        if one.training.seed is not None:
+            by_seed.setdefault(one.training.seed, []).append(own[0])
+    notes += [f"{', '.join(same)} have the same seed, so they are not draws of it" for same in _several(by_seed)]
+    return notes
+
+
+def _several(groups: Mapping[Any, list[str]]) -> list[list[str]]:
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _recipes(dictionaries: Sequence[Dictionary]) -> dict[str, list[str]]:
+    """What dictionaries of one recipe share, in words; what a file does not say is no difference."""
+    stated = {name: [one.params.get(name) for one in dictionaries] for one in dictionaries for name in one.params}
+    found = stated | {
+        "place": [f"{one.place.model or '?'} {one.place.text}" for one in dictionaries],
+        "architecture": [one.architecture for one in dictionaries],
+        "width": [f"{one.d_sae} latents" for one in dictionaries],
+        "training text": [one.training.corpus for one in dictionaries],
+        "training tokens": [one.training.tokens for one in dictionaries],
+    }
+    return {what: [str(value) for value in values] for what, values in found.items() if None not in values}
 
 
 def stability_of_seeds(settings: RunSettings, n: int, observer: Observer) -> dict[str, MetricValue]:

@@ -14,12 +14,15 @@ from mibench.artifacts.featurizers.files import save_featurizers
 from mibench.artifacts.featurizers.native import SUFFIX
 from mibench.artifacts.files import FORMATS, save_scores
 from mibench.core.errors import MibenchError, UsageError
-from mibench.core.files import check_name, exists, is_file, is_folder
+from mibench.core.files import check_folder, check_name, exists, is_file
 from mibench.core.specs import Track
 from mibench.records.record import Cost
 from mibench.runner.cell_run import TRADES, unexpected
 from mibench.runner.cells import cell_of
+from mibench.runner.dictionary_cell import recipe_of
+from mibench.runner.dictionary_checks import check_jobs
 from mibench.runner.execute import Benches
+from mibench.runner.grounds import check_places
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan, track_of
@@ -61,6 +64,9 @@ def only_job(settings: RunSettings) -> tuple[RunSettings, Job]:
         own |= {"split": "train", "limit": settings.train_examples}
     settings = settings.model_copy(update=own)
     jobs = plan(settings)
+    if jobs[0].track is Track.SAE:
+        check_places(settings)
+        check_jobs(jobs)
     variables = {job.variable: None for job in jobs}
     if len(variables) > 1:
         raise UsageError(
@@ -88,7 +94,16 @@ def discover(job: Job, benches: Benches, settings: RunSettings, observer: Observ
             last = [frame for frame in traceback.extract_tb(error.__traceback__) if is_file(frame.filename)][-1]
             where = f"It came from {last.filename}, line {last.lineno}."
             raise unexpected(error, job.method.name, where) from error
-    return made, meter.cost()
+    return made, _cost(work, meter)
+
+
+def _cost(work: CellRun, meter: Meter) -> Cost:
+    """What making an artifact took; of a dictionary that an earlier run began or kept, all of it."""
+    now = meter.cost()
+    if work.job.track is not Track.SAE:
+        return now
+    kept = work.bench.dictionaries.costs.get(recipe_of(work).key)
+    return now if kept is None or kept.seconds < now.seconds else kept
 
 
 def check_output(path: Path | str, settings: RunSettings | None = None, *, overwrite: bool) -> None:
@@ -114,8 +129,7 @@ def check_output(path: Path | str, settings: RunSettings | None = None, *, overw
     check_name(target)
     if exists(target) and not overwrite:
         raise UsageError(f"{target} is not overwritten.", why="It exists.", do="Choose another name, or --overwrite.")
-    if exists(target.parent) and not is_folder(target.parent):
-        raise UsageError(f"{target} cannot be written.", why=f"{target.parent} is a file.", do="Choose a folder.")
+    check_folder(target.parent)
 
 
 def save_artifact(found: Any, path: Path, *, overwrite: bool) -> None:

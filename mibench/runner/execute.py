@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
+from mibench.core.files import check_folder
 from mibench.core.names import unknown
 from mibench.core.specs import Track
 from mibench.models.catalogue import UNREAD
@@ -12,8 +13,9 @@ from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cell_run import run_cell
 from mibench.runner.cells import cell_of
-from mibench.runner.floors import draws_of, with_floors
-from mibench.runner.grounds import NO_MODEL, TASK_OF
+from mibench.runner.dictionary_checks import check_jobs
+from mibench.runner.floors import controlled
+from mibench.runner.grounds import NO_MODEL, check_places, load_task_of
 from mibench.runner.needs import Checks, unread
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan_cells, track_of
@@ -65,6 +67,7 @@ def run(settings: RunSettings, observer: Observer, benches: Benches | None = Non
     """
     jobs = plan_cells(settings)
     check_names(settings)
+    check_jobs([job for job, _ in jobs])
     store, report = Store(settings.out), Report()
     checks = Checks() if settings.cells else None
     ongoing = _Ongoing(observer, benches or Benches(settings), checks, store, report)
@@ -106,7 +109,7 @@ class _Ongoing:
             forget_skip(job, settings, self.store)
 
     def _skip(self, job: Job, settings: RunSettings, reason: MibenchError) -> None:
-        if job.floor:  # nobody asked for it by itself
+        if job.control:  # nobody asked for it by itself
             return
         record = skip(job, settings, reason, self.store)
         self.report.jobs.append((job, record))
@@ -115,7 +118,7 @@ class _Ongoing:
 
 def _for(job: Job, settings: RunSettings) -> RunSettings:
     """The settings of a job; extras are not measured for the floor, whose metrics declare it."""
-    return settings.model_copy(update={"extras": []}) if job.floor else settings
+    return settings.model_copy(update={"extras": []}) if job.control else settings
 
 
 def check_names(settings: RunSettings, track: Track | None = None) -> None:
@@ -127,7 +130,7 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
 
     Raises:
         UsageError: An unknown task or split, an extra that the level does not have, or a file where the folder of
-            records is to be.
+            records is to be, or one that cannot be written to.
     """
     track = track or track_of([find_method(ref) for ref in settings.methods])
     _check_keys(settings, track)
@@ -137,12 +140,10 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
         check_controls(frozenset(settings.extras))
     else:
         _check_of_dictionaries(settings)
-    nearest = next(place for place in (settings.out, *settings.out.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise UsageError(f"{settings.out} cannot hold records.", why=f"{nearest} is a file.", do="Choose a folder.")
+    check_folder(settings.out)
     for ref in dict.fromkeys([cell.task for cell in settings.chosen_cells] or settings.task):
         try:
-            splits = TASK_OF[track](ref).splits
+            splits = load_task_of(ref, track).splits
         except DataError:  # its cells will say so
             continue
         if settings.split not in splits:
@@ -168,6 +169,7 @@ def _check_of_dictionaries(settings: RunSettings) -> None:
         )
     for name in settings.extras:
         raise UsageError(f"'{name}' is not measured of dictionaries.", why="They have no extras.", do="Leave it out.")
+    check_places(settings)
 
 
 def _check_keys(settings: RunSettings, track: Track) -> None:
@@ -224,7 +226,7 @@ def _keeping(known: RunRecord, work: CellRun) -> CellRun:
 def _reused(known: RunRecord, work: CellRun, store: Store) -> RunRecord:
     """A record that was there: its floor made this run's, and a word on where it is from."""
     if known.status == "ok" and known.cell.track is Track.CIRCUIT:
-        fresh = with_floors(known, draws_of(work.job, work.bench, work.settings, store))
+        fresh = controlled(known, work.job, work.bench, work.settings, store)
         known = known if fresh == known else store.write(fresh)
     made = known.volatile.provenance
     origin = {"reused_from": str(store.folder), "reused_since": None if made is None else made.created_at}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mibench.core.errors import UsageError
 from mibench.core.specs import Track
 from mibench.runner.settings import RunSettings
-from mibench.tasks.load import load_task
-from mibench.tasks.sae.dictionary_task import DictionaryTask, load_dictionary_task
+from mibench.tasks.load import REGISTRY, load_task
+from mibench.tasks.sae.dictionary_task import DICTIONARY_TASKS, DictionaryTask, is_generated, load_dictionary_task
 from mibench.tasks.task import Task
-from mibench.tasks.variable_task import VariableTask, load_variable_task
+from mibench.tasks.variable_task import VARIABLE_TASKS, VariableTask, load_variable_task
 
 NO_MODEL = "none"
 """In place of a model, for tasks whose data are generated."""
@@ -57,15 +58,60 @@ def grounds(settings: RunSettings, track: Track) -> list[Ground]:
     ]
 
 
+def load_task_of(ref: str, track: Track) -> Task | VariableTask | DictionaryTask:
+    """The task of a track called ``ref``.
+
+    Raises:
+        UsageError: The track has no such task; another may have.
+        DataError: It cannot be used.
+    """
+    try:
+        return TASK_OF[track](ref)
+    except UsageError as error:
+        names = {Track.CIRCUIT: REGISTRY, Track.VARIABLE: VARIABLE_TASKS, Track.SAE: DICTIONARY_TASKS}
+        others = [other.value for other, tasks in names.items() if other is not track and ref in tasks.components]
+        if not others or Track.SAE not in {track, *others}:
+            raise
+        raise UsageError(
+            f"{ref} is no task of the {track} track.",
+            why=f"It is of the {' and '.join(others)} track, and what is to be scored is of the {track} track.",
+            do="Give a task of that track (mibench list tasks), or a method or file of the other.",
+        ) from error
+
+
+def check_places(settings: RunSettings) -> None:
+    """Refuse a hook point or a model where all data are generated, so that it would be ignored.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if settings.cells or not all(is_generated(task) for task in settings.task):
+        return
+    stated = {"hook": bool(settings.hook), "model": "model" in settings.model_fields_set}
+    if settings.model == [NO_MODEL]:
+        stated["model"] = False
+    for name in [name for name, given in stated.items() if given]:
+        raise UsageError(
+            f"--{name} means nothing here.",
+            why=f"The data of {' and '.join(settings.task)} are generated: there is no model.",
+            do="Leave it out.",
+        )
+
+
 def _of_dictionaries(settings: RunSettings) -> list[Ground]:
     """Tasks at hook points; a task whose data are generated comes once, without a model."""
     found = [
-        Ground(model, task, hook=hook) if load_dictionary_task(task).model else Ground(NO_MODEL, task)
+        Ground(model, task, hook=hook) if _reads_model(task) else Ground(NO_MODEL, task)
         for model in settings.model
         for hook in settings.hook or (None,)
         for task in settings.task
     ]
     return list(dict.fromkeys(found))
+
+
+def _reads_model(task: str) -> bool:
+    found = load_task_of(task, Track.SAE)
+    return isinstance(found, DictionaryTask) and found.model
 
 
 def _variables(task: str, settings: RunSettings) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from mibench.runner.execute import Benches, Report, check_names, run, run_or_reu
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.handed_in_dictionaries import hook_of, is_for, on_model, read_dictionary, score_together
 from mibench.runner.handed_in_featurizers import Whose, check_for, ground_of, is_featurizers, read_featurizers
+from mibench.runner.handed_in_reading import asks_for_dictionaries, read_all
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, check_convention
 from mibench.runner.settings import RunSettings
@@ -98,7 +99,7 @@ def load_artifact(
         ArtifactError: The file cannot be used, its one circuit is empty, or a circuit of a series is too large.
     """
     whose = Whose(meta.method, meta.version, meta.params, meta.seed)
-    if is_dictionary(path):
+    if asks_for_dictionaries(settings) or is_dictionary(path):
         return read_dictionary(path, whose, settings)
     if is_featurizers(path):
         return read_featurizers(path, whose, settings, positions)
@@ -163,8 +164,12 @@ def score_artifacts(settings: RunSettings, observer: Observer) -> Report:
         StoreError: Records cannot be read or written.
     """
     paths = [path for ref in settings.artifact for path in artifact_paths(ref)]
-    files = [load_artifact(path, ArtifactMeta(), settings, binary=False) for path in paths]
-    return score_files(files, settings, observer)
+    found, problems = read_all(
+        paths, lambda path: load_artifact(path, ArtifactMeta(), settings, binary=False), settings
+    )
+    report = score_files([artifact for _, artifact in found], settings, observer)
+    report.problems += problems
+    return report
 
 
 def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettings, observer: Observer) -> Report:

@@ -23,12 +23,13 @@ from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells import method_ref
 from mibench.runner.dictionary_cell import score_all
-from mibench.runner.dictionary_ground import evaluation_of, hook_text
+from mibench.runner.dictionary_ground import evaluation_of
 from mibench.runner.handed_in_featurizers import Whose
 from mibench.runner.meter import Meter
 from mibench.runner.settings import RunSettings
 from mibench.runner.work import CellRun
 from mibench.runner.workbench import Workbench
+from mibench.tasks.sae.dictionary_task import is_generated
 
 
 def read_dictionary(path: Path, whose: Whose, settings: RunSettings) -> tuple[Dictionary, MethodRef]:
@@ -69,12 +70,7 @@ def on_model(found: Dictionary, bench: Workbench, task: str) -> Dictionary:
         ArtifactError: It says that it is for another model, or what was done to the weights cannot be undone.
     """
     name, own = bench.model_ref.name, found.place.model
-    if own and not (is_for(found, name) or own == task):
-        raise ArtifactError(
-            f"The dictionary is not for {name}.",
-            why=f"It says that it is for {own}.",
-            do=f"Use --model {own}, or a dictionary of this model.",
-        )
+    check_model_name(found, name, task)
     if not own:
         found = replace(found, place=replace(found.place, model=name))
     if not needs_processing(found):
@@ -82,6 +78,23 @@ def on_model(found: Dictionary, bench: Workbench, task: str) -> Dictionary:
     kwargs = found.meta.get("model_from_pretrained_kwargs", {})
     bias = _value_bias(found, bench, folded=bool(kwargs.get("fold_ln")))
     return processed(found, kwargs, norm=bench.model.anatomy.layout.norm, value_bias=bias)
+
+
+def check_model_name(found: Dictionary, model: str, task: str) -> None:
+    """Check that a dictionary is for a model, or for the generated data of a task, as far as it says.
+
+    Raises:
+        ArtifactError: It says that it is for something else.
+    """
+    own = found.place.model
+    if not own or is_for(found, model) or own == task:
+        return
+    what, use = ("the generated data of", "task") if is_generated(own) else ("", "model")
+    raise ArtifactError(
+        f"The dictionary is not for {task if is_generated(task) else model}.",
+        why=" ".join(filter(None, ("It says that it is for", what, f"{own}."))),
+        do=f"Use --{use} {own}, or another dictionary.",
+    )
 
 
 def _value_bias(found: Dictionary, bench: Workbench, *, folded: bool) -> NDArray[np.float64] | None:
@@ -105,9 +118,9 @@ def is_for(found: Dictionary, model: str) -> bool:
     return found.place.model.casefold() in {name.casefold() for name in known}
 
 
-def hook_of(found: Dictionary) -> str:
-    """Where a dictionary works, as jobs name it."""
-    return hook_text(found.place)
+def hook_of(found: Dictionary) -> str | None:
+    """Where a dictionary works, as jobs name it; None where data are generated."""
+    return None if is_generated(found.place.model) else found.place.text
 
 
 def score_together(works: Sequence[CellRun], store: Store) -> None:

@@ -15,7 +15,7 @@ from mibench.models.hub import hub_error
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.settings import RunSettings
 from mibench.tasks.load import load_task
-from mibench.tasks.sae.dictionary_task import load_dictionary_task
+from mibench.tasks.sae.dictionary_task import is_generated, load_dictionary_task
 from mibench.tasks.variable_task import load_variable_task
 
 HUB_SECONDS = 10.0
@@ -36,7 +36,7 @@ class Needs:
         attention: Attention kernel.
         processing: Whether methods that depend on it take the weights raw or processed; evaluation takes them raw.
         examples: Examples that are evaluated.
-        train: Training examples that methods see.
+        train: Training examples that methods see, or tokens of the training text.
         batch_size: Pairs a batch.
         skip: Why it would be skipped; None: it can run, as far as can be told without running it.
     """
@@ -85,7 +85,7 @@ class Checks:
             attention=settings.attention or (spec.attention if spec else "the model's default"),
             processing="as MIB's where it matters" if mib else "raw",
             examples=_first(settings.limit),
-            train=_first(settings.train_examples),
+            train=_training(task, settings, track),
             batch_size=settings.batch_size,
             skip=self.obstacle(task, model, settings.split, track),
         )
@@ -100,6 +100,13 @@ class Checks:
         if key not in self._data:
             self._data[key] = _data_obstacle(*key)
         return self._data[key]
+
+
+def _training(task: str, settings: RunSettings, track: Track) -> str:
+    """What methods are shown: examples of the task, or a text."""
+    if track is not Track.SAE:
+        return _first(settings.train_examples)
+    return "generated" if is_generated(task) else f"{settings.train_tokens:,} tokens"
 
 
 def _first(limit: int | None) -> str:

@@ -10,12 +10,15 @@ from mibench.core.errors import UsageError
 from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
 from mibench.methods.method import METHODS, Method
+from mibench.models.known import truth_of
 from mibench.runner.grounds import Ground, grounds
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
 
 FLOOR = "random"
 """The method whose draws measure the floor."""
+CEILING = "known-truth"
+"""The method that measures the ceiling, on models whose mechanism is known."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Job:
         params: All its parameters.
         seed: None: the method draws nothing.
         ref: What the user wrote for the method.
-        floor: The job is there to measure the floor.
+        control: The job is there to measure the floor or the ceiling of the others; nobody asked for it by itself.
         variable: The causal variable, in the variable track.
         hook: Where a dictionary reads, in the SAE track; None: the default of the model.
         variant: What tells it from the other variants of a sweep, in words.
@@ -41,7 +44,7 @@ class Job:
     params: Mapping[str, Any]
     seed: int | None
     ref: str = ""
-    floor: bool = False
+    control: bool = False
     variable: str | None = None
     hook: str | None = None
     variant: str = ""
@@ -78,7 +81,7 @@ def plan_cells(settings: RunSettings) -> list[tuple[Job, RunSettings]]:
         own = settings.of_cell(cell)
         for job in plan(own):
             keys = cell.by_method.get(job.ref)
-            found.append((job, own if keys is None or job.floor else own.of_method(keys)))
+            found.append((job, own if keys is None or job.control else own.of_method(keys)))
     return found
 
 
@@ -100,15 +103,15 @@ def plan(settings: RunSettings) -> list[Job]:
         for variant in variants.get(ref, [{}])
         for seed in _seeds(method, settings.seeds)
     ]
-    kinds = [*(_floor(settings) if track is Track.CIRCUIT else ()), *kinds]
+    controls = _controls(settings) if track is Track.CIRCUIT else []
     jobs: dict[tuple[Any, ...], Job] = {}
     for ground in grounds(settings, track):
-        for ref, method, params, seed, variant in kinds:
+        for ref, method, params, seed, variant in (*_of_ground(controls, ground), *kinds):
             # A user's method may have the name of another one.
             key = (ground, method.name, method.code_digest, repr(sorted(params.items())), seed)
             job = _job(ground, method, params, seed, ref)
             jobs.setdefault(key, replace(job, variant=variant))
-    return [replace(job, floor=job.floor and FLOOR not in settings.methods) for job in jobs.values()]
+    return [replace(job, control=job.control and job.ref not in settings.methods) for job in jobs.values()]
 
 
 def _job(ground: Ground, method: Method, params: Mapping[str, Any], seed: int | None, ref: str) -> Job:
@@ -119,7 +122,7 @@ def _job(ground: Ground, method: Method, params: Mapping[str, Any], seed: int | 
         params=params,
         seed=seed,
         ref=ref,
-        floor=ref == FLOOR,
+        control=ref in {FLOOR, CEILING},
         variable=ground.variable,
         hook=ground.hook,
     )
@@ -145,8 +148,23 @@ def _words(variant: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in variant.items())
 
 
-def _floor(settings: RunSettings) -> list[tuple[str, Method, dict[str, Any], int | None, str]]:
-    return [(FLOOR, find_method(FLOOR), {}, seed, "") for seed in range(settings.floor_draws)]
+_Kind = tuple[str, Method, dict[str, Any], int | None, str]
+"""What the user wrote, the method, its parameters, its seed, and what tells it from other variants."""
+
+
+def _controls(settings: RunSettings) -> list[_Kind]:
+    if not settings.floor_draws:
+        return []
+    draws: list[_Kind] = [(FLOOR, find_method(FLOOR), {}, seed, "") for seed in range(settings.floor_draws)]
+    truth = find_method(CEILING)
+    return [*draws, (CEILING, truth, truth.parameters({}), 0, "")]
+
+
+def _of_ground(controls: Sequence[_Kind], ground: Ground) -> list[_Kind]:
+    """The controls that a ground can have: there is a ceiling where the truth is known."""
+    truth = truth_of(ground.model) if controls else None
+    known = truth is not None and ground.task in truth.tasks
+    return [kind for kind in controls if known or kind[0] != CEILING]
 
 
 def _variants(settings: RunSettings) -> dict[str, list[dict[str, Any]]]:
@@ -203,6 +221,11 @@ _CONVENTIONS = {
     Track.VARIABLE: (Convention.MIBENCH, Convention.MIB),
     Track.SAE: (Convention.MIBENCH, Convention.SAEBENCH),
 }
+
+
+def is_control(method: Method) -> bool:
+    """Whether a method is the built-in one that sees the truth, not somebody's namesake."""
+    return method.name == CEILING and method.code_digest is None
 
 
 def check_convention(convention: Convention, track: Track) -> None:

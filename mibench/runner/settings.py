@@ -99,7 +99,7 @@ class RunSettings(BaseModel):
     padded: bool = False
     """Batches of mixed lengths, padded on the right, in place of one length a batch; changes only rounding."""
     floor_draws: int = Field(5, strict=True, ge=0, le=100)
-    """Random rankings that measure the floor; 0: the floor is that of a dead circuit."""
+    """Random rankings that measure the floor; 0: no controls, the floor is that of a dead circuit."""
     extras: list[Extra] = []
     """Tables measured besides; a record without one of them counts as missing."""
     only: Literal["missing", "failed", "all"] = "missing"

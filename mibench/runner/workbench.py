@@ -10,6 +10,7 @@ import torch
 from mibench.core.errors import UsageError
 from mibench.core.hashing import digest
 from mibench.core.specs import Bos, ModelRef, TaskRef
+from mibench.core.truth import TaskTruth
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
@@ -127,6 +128,11 @@ class Workbench:
         """The model, as cells name it."""
         hf = self.hf
         return ModelRef(name=hf.name, digest=hf.digest, dtype=hf.dtype, attention=hf.attention)
+
+    def truth(self, ref: str) -> TaskTruth | None:
+        """What is known of the model's mechanism for the task ``ref``; None where nothing is."""
+        known = self.hf.truth
+        return None if known is None else known.tasks.get(ref)
 
     def task(self, ref: str) -> Task:
         """The task ``ref``, loaded once."""

@@ -6,16 +6,20 @@ import re
 
 import pytest
 from text_pieces import Pieces
+from word_tokens import WordTokens
 
 from mibench.core.errors import DataError
 from mibench.core.specs import Track
 from mibench.tasks.encode import bos_policy, encode
 from mibench.tasks.ioi.generate import RECIPE
+from mibench.tasks.known.programs import program_of, programs, task_names
 from mibench.tasks.load import list_tasks, load_task
 from mibench.tasks.pairs import METRICS
 from mibench.tasks.shipped import data_folder
 
 NAMES = [component.name for component in list_tasks()]
+KNOWN = {name for program in programs() for name in task_names(program)}
+"""Prompts of a program: made for the tokenizer of its models, which knows its words and no others."""
 VOCABULARY = 100_000
 STAND_INS = {"ARC_EASY": "mcqa", "ARC_CHALLENGE": "mcqa", "MCQA": "mcqa", "IOI": "ioi"} | {
     f"ARITHMETIC_{word}": f"arithmetic-{word.lower()}" for word in ("ADDITION", "SUBTRACTION")
@@ -33,8 +37,8 @@ def find(monkeypatch):
 
 def _usable(found, split, limit):
     """Return the pairs for a tokenizer that the task takes, and the tokenizer."""
-    for digits in (3, 2, 1):
-        encoder = Pieces(digits)
+    words = [WordTokens(program_of(found.name)[0].words)] if found.name in KNOWN else []
+    for encoder in words or [Pieces(digits) for digits in (3, 2, 1)]:
         try:
             return found.pairs(split, limit, encoder), encoder
         except DataError:
@@ -67,10 +71,15 @@ def test_a_task_says_what_it_is_whose_and_under_which_licence(name):
 def test_splits_share_no_prompt(name, find):
     found = find(name)
     prompts = [
-        {prompt for pair in found.pairs(split) for prompt in (pair.clean, pair.counterfactual)}
+        {prompt for pair in found.pairs(split) for prompt in (pair.clean, pair.counterfactual)[: _compared(name)]}
         for split in found.splits
     ]
     assert sum(len(one) for one in prompts) == len(set().union(*prompts))
+
+
+def _compared(name):
+    """A program's counterfactual is its base but for a word, so it may be the base of another split."""
+    return 1 if name in KNOWN else 2
 
 
 @pytest.mark.parametrize("name", NAMES)

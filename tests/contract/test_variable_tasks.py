@@ -6,11 +6,13 @@ import re
 
 import pytest
 from offset_pieces import OffsetPieces
+from word_tokens import WordTokens
 
 from mibench.core.errors import DataError
 from mibench.core.sites import Site
 from mibench.tasks.causal.identifiability import check_separated, separations
 from mibench.tasks.interchange import EncodedInterchange
+from mibench.tasks.known.programs import load_program, program_names
 from mibench.tasks.shipped import data_folder
 from mibench.tasks.variable_parts import subspace_size
 from mibench.tasks.variable_task import list_variable_tasks, load_variable_task
@@ -37,8 +39,8 @@ def find(monkeypatch):
 
 def usable(task, split, variable, limit=40):
     """Return the rows for a tokenizer that the task takes, and the tokenizer."""
-    for digits in (1, 3, 2):
-        encoder = OffsetPieces(digits)
+    words = [WordTokens(load_program(task.name).words)] if task.name in program_names() else []
+    for encoder in words or [OffsetPieces(digits) for digits in (1, 3, 2)]:
         try:
             return task.encoded(split, limit, variable, encoder, VOCABULARY), encoder
         except DataError:

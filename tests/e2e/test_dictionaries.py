@@ -10,6 +10,7 @@ from dictionary_examples import example
 from stand_in import write_model, write_rows
 
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
+from mibench.cli.dry_run import duration, size
 from mibench.records.store import Store
 
 TOPK = ("--method", "topk", "--set", "width=40", "--set", "k=4", "--set", "batch=64")
@@ -34,9 +35,9 @@ def cell(run, network, monkeypatch, tmp_path):
     monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
     model, texts = network
 
-    def call(command, *words, task="sae-core", train=("--train-tokens", 1500)):
+    def call(command, *words, task="sae-core", train=("--train-tokens", 1500), hook=("--hook", "residual-post.L1")):
         ground = ["--task", task, "--model", model, "--corpus", texts, "--context", CONTEXT, "--limit", 12]
-        return run(command, *words, *ground, *train, "--hook", "residual-post.L1")
+        return run(command, *words, *ground, *train, *hook)
 
     return call
 
@@ -165,6 +166,43 @@ def test_artifacts_of_a_run_are_found_in_a_folder(cell):
     assert record["cell"]["method"]["name"] == "topk"
 
 
+def test_a_folder_of_files_stands_for_the_dictionaries_in_it(cell):
+    assert cell("discover", *TOPK, "--out", "many/a.safetensors").status == 0
+    (record,) = records_of(cell("run", "--artifact", "many", "--split", "test", "--json", train=()))
+    assert record["cell"]["method"]["name"] == "topk"
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Files and folders that are no dictionaries, by what is wrong."""
+    save_dictionary(example("topk"), tmp_path / "whole.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-100])
+    (tmp_path / "pickle.pt").write_bytes(b"\x80\x04K\x01.")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "sae_weights.safetensors").write_bytes(b"weights without cfg.json")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "notes.txt").write_text("nothing")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["cut.safetensors", "pickle.pt", "bare", "plain", "missing.safetensors"])
+@pytest.mark.parametrize("command", [("score",), ("run", "--artifact")])
+def test_a_broken_file_is_spoken_of_as_a_dictionary(cell, broken, name, command):
+    ran = cell(*command, name, train=(), hook=())
+    assert ran.status in {1, 2}
+    assert "dictionary" in ran.err
+    assert not any(word in ran.err for word in ("circuit", "edge", "Traceback", "pydantic"))
+
+
+def test_one_bad_file_does_not_stop_the_others(cell, broken):
+    assert cell("discover", *TOPK, "--out", "good.safetensors").status == 0
+    ran = cell("score", "cut.safetensors", "good.safetensors", "--json", train=(), hook=())
+    assert ran.status == 1
+    assert [one["status"] for one in ran.json["records"]] == ["ok"]
+    (problem,) = ran.json["problems"]
+    assert problem["job"].startswith("cut.safetensors")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -193,11 +231,92 @@ def test_a_dry_run_says_what_activations_take_and_keeps_none(cell, tmp_path):
     assert not (tmp_path / "cache" / "activations").exists()
 
 
+def test_a_dry_run_says_how_many_tokens_methods_train_on_and_what_it_leaves_out(cell):
+    ran = cell("run", *TOPK, "--dry-run")
+    assert "1,500 tokens" in ran.out
+    assert "training and scoring come on top, and are not forecast" in ran.out
+    assert "0.00" not in ran.out
+
+
+def test_a_dry_run_of_files_goes_by_the_places_that_they_name_and_says_which_are_refused(cell, broken):
+    for layer in (0, 1):
+        save_dictionary(example("topk", d_in=16, model="", layer=layer), broken / f"{layer}.safetensors")
+    save_dictionary(example("topk", d_in=5, model=""), broken / "narrow.safetensors")
+    save_dictionary(example("topk", d_in=16, model="gpt2"), broken / "other.safetensors")
+    files = ("0.safetensors", "1.safetensors", "cut.safetensors", "narrow.safetensors", "other.safetensors")
+    ran = cell("score", *files, "--dry-run", "--json", train=(), hook=())
+    assert [one["hook"] for one in ran.json["activations"]] == ["residual-post.L0", "residual-post.L1"]
+    assert {one["artifact"] for one in ran.json["refused"]} == set(files[2:])
+    shown = cell("score", *files, "--dry-run", train=(), hook=())
+    assert "half-way up" not in shown.out
+    assert "would be refused: other.safetensors" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"), [(0, "0 kB"), (12_345, "12.3 kB"), (2.5e6, "2.5 MB"), (4e9, "4 GB"), (5e12, "5 TB")]
+)
+def test_sizes_have_the_unit_in_which_they_are_read(amount, words):
+    assert size(amount) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "under 1 s"), (3.21, "3.2 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (4e5, "111 h")]
+)
+def test_times_have_the_unit_in_which_they_are_read(seconds, words):
+    assert duration(seconds) == words
+
+
 def test_a_dry_run_keeps_its_columns_where_some_jobs_have_no_hook(run, network, tmp_path):
     cells = [{"task": "sae-synthetic-toy", "model": "none"}, {"task": "sae-core", "model": str(network[0])}]
     (tmp_path / "run.yaml").write_text(json.dumps({"method": "identity", "cells": cells, "corpus": str(network[1])}))
     ran = run("run", "run.yaml", "--dry-run", "--json")
     assert [one["hook"] for one in ran.json["jobs"]] == ["", "half-way up"]
+
+
+@pytest.mark.parametrize("words", [("--hook", "residual-post.L1"), ("--model", "smollm2-135m")])
+def test_places_mean_nothing_where_data_are_generated_and_are_refused(run, words):
+    for command in (("run",), ("discover", "--out", "a.safetensors")):
+        ran = run(*command, "--task", "sae-synthetic-toy", "--method", "random-dictionary", *words)
+        assert ran.status == 2
+        assert "are generated: there is no model" in ran.err
+
+
+def test_a_dictionary_of_generated_data_says_so_and_is_for_a_task_not_a_model(run, cell):
+    words = ("--task", "sae-synthetic-toy", "--method", "random-dictionary", "--set", "width=8", "--set", "k=2")
+    ran = run("discover", *words, "--out", "toy.safetensors")
+    assert "at sae-synthetic-toy (generated)" in ran.out
+    ran = run("convert", "toy.safetensors", "copy.safetensors", "--to", "native")
+    assert "8 latents at sae-synthetic-toy (generated)." in ran.out
+    ran = cell("score", "toy.safetensors", train=(), hook=())
+    assert ran.status == 1
+    assert "Use --task sae-synthetic-toy" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--method", "topk", "--set", "width=8", "--set", "k=9"), "9 latents of a token cannot be kept"),
+        (("--method", "relu", "--set", "width=8", "--set", "l0=5"), "An L0 of 5 cannot be aimed at"),
+        (("--method", "topk", "--sweep", "{topk: [{k: 2}, {width: 8, k: 9}]}"), "cannot be kept"),
+        (("--method", "identity", "--hook", "residual-post.L0,residual-post.L99"), "no hook point 'residual-post.L99'"),
+        (("--method", "identity", "--hook", "residual-post.L0,nowhere.L1"), "not the name of a hook point"),
+        (("--method", "identity", "--out", "/proc/records"), "cannot be written to"),
+        (("--method", "identity", "--task", "ioi"), "ioi is no task of the sae track"),
+    ],
+)
+def test_a_wrong_command_is_found_before_anything_runs(cell, words, said, tmp_path):
+    words = (*words, "--set", "batch=64") if "--sweep" in words else words
+    hook = () if "--hook" in words else ("--hook", "residual-post.L1")
+    ran = cell("run", *words, hook=hook)
+    assert ran.status == 2, ran.err
+    assert said in " ".join(ran.err.split())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_task_of_another_track_than_the_methods_is_named_as_such(run):
+    ran = run("run", "--task", "sae-core", "--method", "eap")
+    assert ran.status == 2
+    assert "sae-core is no task of the circuit track" in ran.err
 
 
 def test_tables_hold_what_the_metrics_are_computed_from(cell):
@@ -215,8 +334,10 @@ def test_the_latents_of_a_dictionary_come_back_in_itself_and_hardly_in_a_random_
         save_dictionary(example("topk", d_in=30, d_sae=40, seed=seed), tmp_path / f"{seed}.safetensors")
     same = run("stability", "0.safetensors", "0.safetensors", "--json").json
     assert same["latents_shared_decoder"]["value"] == 1
+    assert same["notes"] == ["0.safetensors, 0.safetensors are one dictionary, which agrees with itself"]
     other = run("stability", "0.safetensors", "1.safetensors", "--json").json
     assert abs(other["latents_similarity_decoder"]["value"] - other["latents_similarity_decoder"]["floor"]) < 0.05
+    assert other["notes"] == []
 
 
 def test_the_stability_of_a_method_is_that_of_its_seeds(run, network, monkeypatch, tmp_path):

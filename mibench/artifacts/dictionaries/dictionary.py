@@ -48,6 +48,11 @@ class Place:
         """What it reconstructs."""
         return self.output or self.hook
 
+    @property
+    def text(self) -> str:
+        """Its name, as settings write it."""
+        return self.hook.name if self.output is None else f"{self.hook.name}->{self.output.name}"
+
 
 @dataclass(frozen=True)
 class Rule:

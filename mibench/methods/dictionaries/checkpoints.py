@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,22 @@ class Checkpoint:
     Attributes:
         folder: Where; None: nowhere.
         identity: Everything that decides what the training will come to.
+        told: Called after each time that it was saved.
         saved: When it was last saved, by the monotonic clock.
     """
 
     folder: Path | None
     identity: Mapping[str, Any]
+    told: Callable[[], None] = lambda: None
     saved: float = field(default_factory=time.monotonic)
 
-    def save(self, step: int, state: Mapping[str, Tensor]) -> None:
-        """Save after a step, if it is time.
+    def save(self, step: int, state: Mapping[str, Tensor], *, now: bool = False) -> None:
+        """Save after a step, if it is time, or ``now``.
 
         Raises:
             StoreError: The file cannot be written.
         """
-        if self.folder is None or time.monotonic() < self.saved + EVERY_SECONDS:
+        if self.folder is None or not (now or time.monotonic() >= self.saved + EVERY_SECONDS):
             return
         from safetensors.torch import save
 
@@ -47,6 +49,7 @@ class Checkpoint:
         meta = {"identity": digest(self.identity), "content": _content(tensors), "step": str(step)}
         atomic_write(self.folder / _NAME, save(tensors, meta))
         self.saved = time.monotonic()
+        self.told()
 
     def restore(self, state: Mapping[str, Tensor]) -> int:
         """Bring tensors to what was saved, if that is whole and of the same training.

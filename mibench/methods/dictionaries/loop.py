@@ -14,6 +14,7 @@ from mibench.core.errors import MethodError
 from mibench.engine.activations.source import Activations
 from mibench.methods.dictionaries.checkpoints import Checkpoint
 from mibench.methods.dictionaries.export import exported
+from mibench.methods.dictionaries.interruption import Interruption
 from mibench.methods.dictionaries.learner import Learner, Moment
 from mibench.methods.dictionaries.optimiser import Adam
 from mibench.methods.dictionaries.recipe import Recipe
@@ -79,7 +80,7 @@ class Training:
             "seed": self.view.seed,
             "device": self.view.device.type,
         }
-        return Checkpoint(self.view.checkpoints, identity)
+        return Checkpoint(self.view.checkpoints, identity, self.view.saved)
 
     def take(self, batch: Activations, step: int) -> None:
         """One step.
@@ -138,12 +139,16 @@ def _run(training: Training) -> Dictionary:
     view, steps, checkpoint = training.view, training.recipe.steps, training.checkpoint
     done = checkpoint.restore(training.state)
     watched = _watched(view, steps)
-    for step, batch in enumerate(_batches(training, done), start=done):
-        training.take(batch, step)
-        for watch in watched.get(step + 1, ()):
-            watch(training.dictionary(step + 1))
-        checkpoint.save(step + 1, training.state)
-        view.progress(step + 1, steps)
+    with Interruption() as interruption:
+        for step, batch in enumerate(_batches(training, done), start=done):
+            training.take(batch, step)
+            for watch in watched.get(step + 1, ()):
+                watch(training.dictionary(step + 1))
+            asked = interruption.asked
+            checkpoint.save(step + 1, training.state, now=asked)
+            view.progress(step + 1, steps)
+            if asked:
+                break
     checkpoint.remove()
     return training.dictionary(steps)
 

@@ -71,6 +71,11 @@ def dictionary_task(**declared: Unpack[Declaration]) -> Callable[[Callable[[], A
     return make
 
 
+def is_generated(name: str) -> bool:
+    """Whether a task, or what a dictionary names in place of its model, is one whose data are generated."""
+    return name in DICTIONARY_TASKS.components and not load_dictionary_task(name).model
+
+
 def load_dictionary_task(ref: str) -> DictionaryTask:
     """Return the task called ``ref``.
 

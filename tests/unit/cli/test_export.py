@@ -54,7 +54,10 @@ def test_files_that_are_there_are_kept_unless_told_otherwise(records, tmp_path, 
 def test_a_file_that_two_records_would_write_is_refused(records, tmp_path, capsys) -> None:
     write_sweep(Store(records), split="validation", convention=Convention.SAEBENCH)
     assert run("export", str(records), "--out", str(tmp_path / "out")) == 2
-    assert "written twice" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "written twice" in said
+    assert "of topk, test, limit 40;" in said
+    assert "of topk, validation, limit 40" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -64,6 +67,15 @@ def test_of_two_conventions_that_of_saebench_is_taken(records, tmp_path, capsys)
     assert "left out 3 of 8 records: the record of the same dictionary" in capsys.readouterr().err
     (path,) = (tmp_path / "out").rglob("*k-65*.json")
     assert json.loads(path.read_text())["eval_result_unstructured"]["convention"] == "saebench-0.6"
+
+
+def test_a_dictionary_of_a_run_that_was_also_scored_as_a_file_is_exported_once(records, tmp_path, capsys) -> None:
+    store = Store(records)
+    made = next(record for record in store.query() if record.cell.method.params.get("k") == 65)
+    again = {"params": dict(made.cell.method.params), "artifact": made.dictionary.sha256}
+    store.write(dictionary_record("topk", made.metrics, convention=Convention.SAEBENCH, **again))
+    assert run("export", str(records), "--out", str(tmp_path / "out")) == 0
+    assert "left out 1 of 6 records: another record is of the same dictionary" in capsys.readouterr().err
 
 
 def test_transcoders_are_left_out_by_name(records, tmp_path, capsys) -> None:

@@ -208,6 +208,43 @@ def test_files_that_say_nothing_of_their_making_go_by_what_they_are(shelf: Shelf
     assert [row.rank.position for row in found.families.rows] == [1, 1]
 
 
+def handed_in(shelf: Shelf, name: str, number: float, **fields) -> None:
+    """One file that says nothing of its making; its bytes go by its number."""
+    metrics = {"l0": value(number, None), EV: value(0.1 * math.log(number))}
+    own = {"params": {}, "version": None, "seed": None, "artifact": digest(number), "architecture": "jumprelu"}
+    facts = {"sha256": digest(number)}
+    shelf.store.write(dictionary_record(name, metrics, **own | {"facts": facts} | fields))
+
+
+def test_one_dictionary_under_several_names_counts_once(shelf: Shelf) -> None:
+    for number in SWEEP:
+        handed_in(shelf, f"sae_{number:.0f}", number)
+    handed_in(shelf, "copy", SWEEP[0])
+    (found,) = views(shelf)
+    assert [len(row.family.records) for row in found.families.rows] == [3]
+    assert len(found.rows) == 3
+    assert "sae_25 is the same dictionary as copy, and is left out." in found.notes
+
+
+def test_a_dictionary_of_a_run_that_is_also_handed_in_counts_as_the_runs(shelf: Shelf) -> None:
+    write_sweep(shelf.store)
+    first = shelf.store.query()[0]
+    params = {"params": dict(first.cell.method.params), "artifact": first.dictionary.sha256, "architecture": "topk"}
+    handed_in(shelf, "topk", first.metrics["l0"].value, **params, facts={"sha256": first.dictionary.sha256})
+    (found,) = views(shelf)
+    assert [(row.family.label, len(row.family.records)) for row in found.families.rows] == [("topk", 3)]
+    assert "topk is the same dictionary as topk, and is left out." in found.notes
+
+
+def test_families_of_files_are_named_by_what_they_are_and_not_by_files(shelf: Shelf) -> None:
+    handed_in(shelf, "sae", 25.0)
+    handed_in(shelf, "sae", 65.0)
+    handed_in(shelf, "another", 160.0)
+    (found,) = views(shelf)
+    assert {row.family.name for row in found.families.rows} == {"jumprelu"}
+    assert any("named sae" in row.family.label for row in found.families.rows)
+
+
 def test_what_fails_an_audit_is_said_to_and_not_ranked(shelf: Shelf) -> None:
     metrics = {"scr_metric_threshold_10": value(0.3), "l0": value(30.0)}
     shelf.store.write(dictionary_record("topk", metrics, task="sae-scr"))

@@ -4,7 +4,7 @@ import pytest
 
 from mibench.core.specs import Cell, MethodRef, ModelRef, TaskRef, Track
 from mibench.records.record import MetricValue, Problem, RunRecord
-from mibench.runner.floors import is_draw, with_floors
+from mibench.runner.floors import is_draw, with_controls
 
 
 def record(seed: int | None, method: str = "random", **values: float | None) -> RunRecord:
@@ -24,7 +24,7 @@ def record(seed: int | None, method: str = "random", **values: float | None) -> 
 
 
 def floors(draws, **values):
-    found = with_floors(record(None, "eap", **values), draws)
+    found = with_controls(record(None, "eap", **values), draws, None)
     return {name: metric.floor for name, metric in found.metrics.items()}, found.floor_draws
 
 
@@ -42,8 +42,17 @@ def test_without_draws_the_floor_is_the_declared_one_and_the_record_says_so(draw
 
 
 def test_a_draw_has_no_floor_and_a_namesake_has_one():
-    draw = with_floors(record(0, cmd=0.5), [record(1, cmd=0.7)])
+    draw = with_controls(record(0, cmd=0.5), [record(1, cmd=0.7)], None)
     assert (draw.metrics["cmd"].floor, draw.floor_draws) == (None, None)
     assert is_draw(draw.cell)
     method = draw.cell.method.model_copy(update={"code_digest": "c"})
     assert not is_draw(draw.cell.model_copy(update={"method": method}))
+
+
+def test_the_ceiling_is_what_the_known_truth_reaches_else_what_is_declared():
+    truth = record(0, "known-truth", cmd=0.02, cpr=None)
+    found = with_controls(record(None, "eap", cmd=0.1, cpr=2.0), [], truth)
+    declared = with_controls(record(None, "eap", cmd=0.1, cpr=2.0), [], record(0, "known-truth"))
+    assert found.metrics["cmd"].ceiling == 0.02
+    assert found.metrics["cpr"].ceiling == declared.metrics["cpr"].ceiling
+    assert declared.metrics["cmd"].ceiling is None

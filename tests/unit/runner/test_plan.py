@@ -30,9 +30,9 @@ def test_methods_that_draw_nothing_have_no_seeds(settings):
 
 
 def test_the_floor_is_marked_unless_random_was_asked_for(settings):
-    assert [job.floor for job in plan(settings(floor_draws=2))] == [True, True, False]
-    assert not any(job.floor for job in plan(settings(method=["random"], floor_draws=2)))
-    assert not any(job.floor for job in plan(settings(against=["random"], floor_draws=2)))
+    assert [job.control for job in plan(settings(floor_draws=2))] == [True, True, False]
+    assert not any(job.control for job in plan(settings(method=["random"], floor_draws=2)))
+    assert not any(job.control for job in plan(settings(against=["random"], floor_draws=2)))
 
 
 def test_what_is_compared_with_is_run_too_and_once(settings):

@@ -26,7 +26,7 @@ def cell(model=GPT2, **values):
 
 
 def asked(jobs):
-    return [(job.model, job.method.name, own.dtype, own.limit, own.train_limit) for job, own in jobs if not job.floor]
+    return [(job.model, job.method.name, own.dtype, own.limit, own.train_limit) for job, own in jobs if not job.control]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_cells_take_the_place_of_the_product_and_set_values_of_their_own(of_cell
 
 def test_every_cell_has_its_own_floor(of_cells):
     jobs = plan_cells(of_cells(cell(), cell(LLAMA, floor_draws=1), floor_draws=2))
-    assert [job.model for job, _ in jobs if job.floor] == [GPT2, GPT2, LLAMA]
+    assert [job.model for job, _ in jobs if job.control] == [GPT2, GPT2, LLAMA]
 
 
 def test_one_method_of_a_cell_may_see_other_examples(of_cells):
@@ -86,7 +86,7 @@ def test_the_run_file_of_mib_trains_ugs_as_mib_does():
     found = {
         (job.task, job.model): (own.train_limit, job.params["steps"], job.params["batch"])
         for job, own in plan_cells(settings)
-        if not job.floor
+        if not job.control
     }
     assert found["mib/ioi", "gpt2"] == found["mib/ioi", "qwen2.5-0.5b"] == (9500, 1900, 5)
     assert found["mib/mcqa", "qwen2.5-0.5b"] == (100, 300, 2)

@@ -63,7 +63,7 @@ def foreign_point(name: str | None, user: HookPoint | None) -> HookPoint | None:
     except DataError as error:
         if user is not None:
             return None
-        do = "State what it is, by hook=."
+        do = "State what it is: --hook, or hook= in Python."
         raise refuse(f"It reads or writes at '{name:.80}', which is no hook point known here.", do) from error
 
 
@@ -81,12 +81,12 @@ def place_of(file: Statement, user: Statement, *, transcoder: bool | None) -> Pl
     hook = _agreed("reads", file.hook, user.hook) or file.default
     if hook is None:
         layer = 12 if file.layer is None else file.layer
-        raise refuse("Nothing says where it reads.", f"State it, such as hook='residual-post.L{layer}'.")
+        raise refuse("Nothing says where it reads.", f"State it: --hook residual-post.L{layer}, or hook= in Python.")
     if file.layer is not None and hook.layer != file.layer:
         raise refuse(f"Its files say layer {file.layer}; you say {hook.name}.", "State the place it was trained at.")
     output = _agreed("writes", file.output, user.output)
     if transcoder and output is None:
-        do = f"State both, such as hook='mlp-in.L{hook.layer}{ARROW}mlp-out.L{hook.layer}'."
+        do = f"State both: --hook 'mlp-in.L{hook.layer}{ARROW}mlp-out.L{hook.layer}', or hook= in Python."
         raise refuse("It is a transcoder, and nothing says where it writes.", do)
     if transcoder is False and output not in (None, hook):
         raise refuse(f"It is no transcoder; you say that it writes at {_name(output)}.", "State one hook point.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -124,6 +125,41 @@ def test_a_checkpoint_of_another_training_is_not_used(change, tmp_path, always):
 def test_checkpoints_are_written_rarely_and_only_where_there_is_a_folder(tmp_path):
     interrupted("topk", tmp_path / "deep", after=5)
     assert saved_in(tmp_path / "deep") == []
+
+
+class Interrupted(Planted):
+    """Ctrl-C comes in the middle of a step, so often."""
+
+    at, times = SAMPLE_TOKENS // 256 + 3, 1
+
+    def batches(self, size, seed, *, skip=0):
+        for batch in super().batches(size, seed, skip=skip):
+            self.at -= 1
+            for _ in range(self.times if self.at == 0 else 0):
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+
+def test_a_training_stopped_by_ctrl_c_keeps_its_last_whole_step_and_goes_on_to_the_same_bytes(tmp_path):
+    whole = made_by("topk", source(), **SHORT)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        view = view_of(source(Interrupted), checkpoints=tmp_path, saved=lambda: told.append(saved_in(tmp_path)))
+        made_by("topk", view.source, view=view, **SHORT)
+    assert told == [["training.safetensors"]]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    seen = []
+    view = view_of(source(), checkpoints=tmp_path, progress=lambda done, _: seen.append(done))
+    assert made_by("topk", source(), view=view, **SHORT).digest == whole.digest
+    assert seen[0] == 4
+
+
+def test_a_second_ctrl_c_is_not_held_back(tmp_path):
+    twice = source(Interrupted)
+    twice.times = 2
+    with pytest.raises(KeyboardInterrupt):
+        made_by("topk", twice, view=view_of(twice, checkpoints=tmp_path), **SHORT)
+    assert saved_in(tmp_path) == []
 
 
 def test_a_random_dictionary_is_not_the_features_of_data_from_the_same_seed():

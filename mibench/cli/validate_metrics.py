@@ -1,0 +1,112 @@
+"""``mibench validate-metrics``: which scores rank methods as the known truth does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mibench.cli.report import json_option, number, plain, print_json, print_table
+from mibench.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from mibench.leaderboard.validity import Validity
+
+RUN_FILE = "known_truth"
+RECORDS = "runs/known-truth"
+_EXAMPLE = """Example:
+
+\b
+    mibench validate-metrics
+    mibench validate-metrics --records leaderboard/known-truth --out validity
+"""
+
+
+@click.command(epilog=_EXAMPLE)
+@click.option("--records", help=f"Folder of records to read.  [default: those of mibench run {RUN_FILE}, made here]")
+@click.option("-o", "--out", default="validity", show_default=True, help="Folder for the table and the picture.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Page.")
+@json_option
+def command(*, records: str | None, out: str, theme: str, as_json: bool) -> None:
+    """Tell which truth-free scores rank methods as the truth does, on models whose mechanism is known.
+
+    Without --records, all methods are run on the planted and trained models first; what has a record is kept.
+    """
+    from mibench.leaderboard.rows import collect, make_groups
+    from mibench.leaderboard.validity import validities
+    from mibench.records.store import Store
+
+    _check_folder(Path(out))
+    folder = _run(silent=as_json) if records is None else Path(records)
+    found = validities(make_groups(collect([Store(folder)])))
+    rows = [_row(one) for one in found]
+    _write(Path(out), rows, found, theme)
+    if as_json:
+        print_json({"out": out, "scores": rows})
+        return
+    print_table([_shown(row) for row in rows], "Spearman's ρ between methods by a score and by the truth")
+    click.echo(plain(f"{out}: validity.csv, validity.json, validity.svg, validity.png"))
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} cannot hold the table.", why="It is a file.", do="Choose a folder.")
+
+
+def _run(*, silent: bool) -> Path:
+    """Run what has no record yet, and return the folder."""
+    from mibench.cli.progress import Show
+    from mibench.runner.execute import run
+    from mibench.runner.settings import read_run_file, run_settings
+
+    settings = run_settings({"out": RECORDS, **read_run_file(RUN_FILE)})
+    with Show(silent=silent) as show:
+        run(settings, show)
+    return settings.out
+
+
+def _row(one: Validity) -> dict[str, Any]:
+    known = [ground for ground in one.grounds if ground.rho is not None]
+    return {
+        "score": one.score,
+        "rho": one.value,
+        "ci_low": one.ci_low,
+        "ci_high": one.ci_high,
+        "models": one.n,
+        "programs": len({ground.task for ground in known}),
+        "verdict": one.verdict,
+        "grounds": [
+            {"task": ground.task, "model": ground.model, "rho": ground.rho, "methods": ground.n}
+            for ground in one.grounds
+        ],
+    }
+
+
+def _shown(row: dict[str, Any]) -> dict[str, str]:
+    interval = "-" if row["ci_low"] is None else f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
+    keys = {"score": row["score"], "ρ": number(row["rho"], 2), "95 % interval": interval}
+    return keys | {"models": str(row["models"]), "programs": str(row["programs"]), "verdict": row["verdict"]}
+
+
+def _write(folder: Path, rows: list[dict[str, Any]], found: list[Validity], theme: str) -> None:
+    import json
+
+    import pandas as pd
+
+    from mibench.core.files import atomic_write
+    from mibench.plots.agreement import Agreement, agreement_picture
+
+    drawn = [
+        Agreement(one.score, one.value, one.ci_low, one.ci_high, _single(one)) for one in found if one.value is not None
+    ]
+    picture = agreement_picture(drawn, "Do scores track the truth?", theme="dark" if theme == "dark" else "light")
+    flat = pd.DataFrame([{key: value for key, value in row.items() if key != "grounds"} for row in rows])
+    atomic_write(folder / "validity.csv", flat.to_csv(index=False, float_format="%.6g"))
+    atomic_write(folder / "validity.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
+    atomic_write(folder / "validity.svg", picture.svg())
+    atomic_write(folder / "validity.png", picture.png())
+
+
+def _single(one: Validity) -> tuple[float, ...]:
+    return tuple(ground.rho for ground in one.grounds if ground.rho is not None)

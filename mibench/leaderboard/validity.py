@@ -1,0 +1,167 @@
+"""How well scores that need no truth rank methods as the truth does, on models whose mechanism is known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from mibench.core.errors import DataError
+from mibench.leaderboard.rows import Group, Row
+from mibench.metrics.bootstrap import Resampling
+from mibench.metrics.metric import METRICS
+
+TRUTH = ("auroc", "auroc_heads")
+"""What says how near a method comes to the truth; the first that a ground has. The second where q, k and v of a
+head are not told apart."""
+OF_TRUTH = "truth"
+"""Package of the metrics that compare with the truth."""
+CONTROLS = ("known-truth",)
+"""Not methods: they see the truth."""
+LEAST = 5
+"""Methods that a ground must have, so that their ranks say something."""
+
+
+@dataclass(frozen=True)
+class OnGround:
+    """One score on one task of one model.
+
+    Attributes:
+        task: Name of the task.
+        model: Name of the model.
+        rho: Spearman's ρ of the score, better side up, with the truth; None where all methods have one value.
+        n: Number of methods with both numbers.
+    """
+
+    task: str
+    model: str
+    rho: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How well a score ranks methods as the truth does.
+
+    Attributes:
+        score: Name of the metric.
+        value: Mean of ρ over grounds, from −1 to 1; None: no ground has one.
+        ci_low: Lower end of the interval, models of one program resampled together; None: fewer than two programs.
+        ci_high: Upper end.
+        grounds: Every ground.
+    """
+
+    score: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    grounds: tuple[OnGround, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of grounds with a ρ."""
+        return sum(one.rho is not None for one in self.grounds)
+
+    @property
+    def verdict(self) -> str:
+        """In words, whether the score tracks the truth."""
+        if self.value is None or self.ci_low is None or self.ci_high is None:
+            return "not known"
+        if self.ci_high < 0:
+            return "ranks against the truth"
+        if self.ci_low <= 0:
+            return "does not track the truth"
+        return "tracks the truth" if self.value >= 0.5 else "tracks the truth weakly"
+
+
+def validities(groups: Iterable[Group], resampling: Resampling | None = None) -> list[Validity]:
+    """Return how each truth-free score agrees with the truth, the best first.
+
+    Source: the question whether a benchmark's score measures what it is to measure (construct validity).
+
+    Args:
+        groups: Groups of circuit records; those without a truth are left out.
+        resampling: Of programs; None: the default draws.
+
+    Raises:
+        DataError: No group has a truth and enough methods.
+    """
+    found: dict[str, list[OnGround]] = defaultdict(list)
+    for group in groups:
+        for score, ground in _of_group(group).items():
+            found[score].append(ground)
+    if not found:
+        raise DataError(
+            "There is nothing to validate.",
+            why=f"No model with a known mechanism has records of {LEAST} or more methods here.",
+            do="mibench run known_truth, and give its folder of records.",
+        )
+    scored = [_validity(score, grounds, resampling or Resampling()) for score, grounds in found.items()]
+    return sorted(scored, key=lambda one: (one.value is None, -(one.value or 0.0), one.score))
+
+
+def _of_group(group: Group) -> dict[str, OnGround]:
+    rows = [row for row in group.rows if row.status == "ok" and row.method not in CONTROLS]
+    name = next((name for name in TRUTH if sum(_number(row, name) is not None for row in rows) >= LEAST), None)
+    if name is None:
+        return {}
+    truth = np.array([_number(row, name) for row in rows], dtype=np.float64)
+    cell = group.cell
+    return {
+        score: OnGround(cell.task.name, cell.model.name, *_rho(rows, score, sign, truth))
+        for score, sign in _scores(rows).items()
+    }
+
+
+def _scores(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Names of the scores that need no truth and have a better side, with its sign."""
+    names = {name for row in rows for name in row.metrics}
+    found = {}
+    for name in sorted(names & set(METRICS.components)):
+        known = METRICS.components[name]
+        better = known.metadata.get("higher_is_better")
+        if better is not None and f".{OF_TRUTH}." not in known.module:
+            found[name] = 1 if better else -1
+    return found
+
+
+def _rho(rows: Sequence[Row], score: str, sign: int, truth: np.ndarray) -> tuple[float | None, int]:
+    values = np.array([_number(row, score) for row in rows], dtype=np.float64)
+    both = np.isfinite(values) & np.isfinite(truth)
+    n = int(both.sum())
+    if n < LEAST or len(set(values[both])) == 1 or len(set(truth[both])) == 1:
+        return None, n
+    return float(spearmanr(sign * values[both], truth[both]).statistic), n
+
+
+def _number(row: Row, name: str) -> float | None:
+    metric = row.metrics.get(name)
+    return None if metric is None else metric.value
+
+
+def _validity(score: str, grounds: Sequence[OnGround], resampling: Resampling) -> Validity:
+    by_program: dict[str, list[float]] = defaultdict(list)
+    for one in grounds:
+        if one.rho is not None:
+            by_program[one.task].append(one.rho)
+    every = [rho for rhos in by_program.values() for rho in rhos]
+    low, high = _interval(list(by_program.values()), resampling)
+    return Validity(score, fmean(every) if every else None, low, high, tuple(grounds))
+
+
+def _interval(clusters: Sequence[Sequence[float]], resampling: Resampling) -> tuple[float | None, float | None]:
+    """Percentile interval of the mean over all grounds, whole programs drawn with replacement."""
+    if len(clusters) < 2:
+        return None, None
+    sums = np.array([sum(cluster) for cluster in clusters])
+    sizes = np.array([len(cluster) for cluster in clusters])
+    generator = np.random.Generator(np.random.PCG64(resampling.seed))
+    draws = generator.integers(len(clusters), size=(resampling.resamples, len(clusters)))
+    means = sums[draws].sum(1) / sizes[draws].sum(1)
+    tail = (1 - resampling.level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)

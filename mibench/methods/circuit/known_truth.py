@@ -1,0 +1,40 @@
+"""The known truth as scores: the ceiling on models whose mechanism is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.truth_scores import flawed, truth_scores
+from mibench.core.errors import MethodError
+from mibench.core.specs import Level
+from mibench.methods.method import method
+from mibench.methods.view import CircuitView
+
+
+@method(track="circuit", name="known-truth", version=1, needs=("randomness",), levels=("edge", "node", "neuron"))
+def known_truth(view: CircuitView, *, kept: Annotated[float, Field(ge=0, le=1)] = 1.0) -> CircuitScores:
+    """1 for every edge, node or neuron that is known to carry the task, 0 for all else.
+
+    A control, not a method: no other method sees the truth. Cost: none. Signed and absolute rankings are the same.
+
+    Args:
+        view: The cell's view.
+        kept: Share of the true items that stay true; each other one is exchanged for a false one, drawn from the
+            seed. Numbers between truth and noise tell whether a metric falls as a circuit gets worse.
+
+    Raises:
+        MethodError: Nothing is known of this task on this model.
+    """
+    if view.truth is None:
+        raise MethodError(
+            "The truth of this task on this model is not known.",
+            why="There is no truth.json beside the weights, or it does not name the task.",
+            do="Leave known-truth out, or use a model whose mechanism is known: mibench list models.",
+        )
+    scores = truth_scores(view.graph, view.truth, view.level, view.model.anatomy.d_model)
+    real = view.graph.real_mask if view.level is Level.EDGE else np.ones(scores.shape, dtype=np.bool_)
+    return view.scores(flawed(scores, real, kept, view.generator))

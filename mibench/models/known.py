@@ -1,0 +1,107 @@
+"""Models whose mechanism is known: written from a program when they are first asked for, or shipped with mibench."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from mibench.core.errors import ModelError
+from mibench.core.files import is_folder, read_text
+from mibench.core.hashing import file_digest
+from mibench.core.shipped import shipped_places
+from mibench.core.truth import KnownTruth, read_truth
+from mibench.models.cache import cache_root
+from mibench.models.catalogue import CATALOGUE
+from mibench.planted.build import PLANTED, write_planted
+
+SHIPPED = ("data", "truth")
+_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that has a name here and a truth beside its weights.
+
+    Attributes:
+        name: What users write.
+        origin: Weights written by hand, or trained to have the mechanism.
+        note: What must be said wherever its numbers are shown.
+    """
+
+    name: str
+    origin: Literal["planted", "trained"]
+    note: str
+
+
+@cache
+def known_models() -> dict[str, KnownModel]:
+    """Return the models with a known mechanism by name: the planted ones, then those that are shipped."""
+    planted = [KnownModel(one.name, "planted", f"weights written by hand: {one.note}") for one in PLANTED.values()]
+    trained = [KnownModel(name, "trained", "trained to have a known mechanism") for name in sorted(_shipped())]
+    return {one.name: one for one in (*planted, *trained)}
+
+
+def known_folder(name: str) -> Path:
+    """Return the folder of a model of :func:`known_models`; a planted one is written to the cache at first.
+
+    Raises:
+        ModelError: The shipped files are not those that were shipped.
+        StoreError: The cache cannot be written.
+    """
+    if known_models()[name].origin == "trained":
+        return _checked(name)
+    one = PLANTED[name]
+    folder = cache_root() / "models" / f"{name}-{one.version}"
+    if not is_folder(folder):
+        write_planted(one, folder)
+    return folder
+
+
+def truth_of(ref: str) -> KnownTruth | None:
+    """Return what is known of the model that ``ref`` names, before it is loaded; None where nothing is.
+
+    Raises:
+        DataError: Its truth cannot be read.
+    """
+    if ref in known_models():
+        return read_truth(known_folder(ref))
+    return read_truth(Path(ref)) if is_folder(ref) else None
+
+
+def note_of(name: str) -> str:
+    """Return what must be said wherever numbers of a model are shown; nothing for models without a name here."""
+    if name in CATALOGUE:
+        return CATALOGUE[name].note
+    known = known_models().get(name)
+    return known.note if known else ""
+
+
+@cache
+def _shipped() -> dict[str, dict[str, str]]:
+    """Digests of the shipped models' files, by model and file."""
+    for place in shipped_places(*SHIPPED, "digests.json"):
+        if place.is_file():
+            found: dict[str, str] = json.loads(read_text(place, max_bytes=_MAX_BYTES))["sha256"]
+            by_model: dict[str, dict[str, str]] = {}
+            for path, sha in found.items():
+                model, _, file = path.partition("/")
+                by_model.setdefault(model, {})[file] = sha
+            return by_model
+    return {}
+
+
+@cache
+def _checked(name: str) -> Path:
+    folder = next(place for place in shipped_places(*SHIPPED, name) if place.is_dir())
+    for file, sha in _shipped()[name].items():
+        path = folder / file
+        if not path.is_file() or file_digest(path) != sha:
+            raise ModelError(
+                f"The shipped model {name} has changed.",
+                why=f"{path} is missing, or its digest is not that of digests.json.",
+                do="Install mibench again, or restore the file from the repository.",
+            )
+    return folder

@@ -1,0 +1,184 @@
+"""The planted models by name, and how their folders are written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from mibench.core.errors import StoreError
+from mibench.core.files import atomic_write
+from mibench.core.names import unknown
+from mibench.core.truth import SUBSPACES_FILE, write_truth
+from mibench.planted.attention import Positions
+from mibench.planted.card import card
+from mibench.planted.features import FloatArray
+from mibench.planted.gpt2 import N_POSITIONS, gpt2_config, gpt2_tensors
+from mibench.planted.gpt2 import POSITIONS as GPT2_POSITIONS
+from mibench.planted.levels import LEVELS
+from mibench.planted.llama import POSITIONS as LLAMA_POSITIONS
+from mibench.planted.llama import llama_config, llama_tensors
+from mibench.planted.logic import Logic
+from mibench.planted.network import Network, compile_network
+from mibench.planted.programs.carry import carry
+from mibench.planted.programs.choice import choice
+from mibench.planted.programs.induction import induction
+from mibench.planted.programs.ioi import ioi
+from mibench.planted.programs.lookup import lookup
+from mibench.planted.tokenizer import UNKNOWN, tokenizer_files
+from mibench.planted.truth import subspaces_of, truth_of
+
+FEATURES_FILE = "features.safetensors"
+"""The direction ``[d_model]`` of every feature, by name."""
+PROGRAMS: Mapping[str, Callable[..., Logic]] = {
+    "planted-induction": induction,
+    "planted-ioi": ioi,
+    "planted-lookup": lookup,
+    "planted-carry": carry,
+    "planted-choice": choice,
+}
+
+
+@dataclass(frozen=True)
+class _Family:
+    title: str
+    positions: Positions
+    config: Callable[[Network], dict[str, Any]]
+    tensors: Callable[[Network], dict[str, FloatArray]]
+
+
+FAMILIES: Mapping[str, _Family] = {
+    "gpt2": _Family("GPT-2", GPT2_POSITIONS, gpt2_config, gpt2_tensors),
+    "llama": _Family("Llama", LLAMA_POSITIONS, llama_config, llama_tensors),
+}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A planted model.
+
+    Attributes:
+        name: ``PROGRAM-FAMILY``, and ``-d1`` to ``-d3`` after it where it is harder.
+        note: What it is, in words.
+        version: A few hex digits that change with what writes its files.
+        program: Name of its program and of its task.
+        family: ``gpt2`` or ``llama``.
+        difficulty: From 0 to 3.
+    """
+
+    name: str
+    note: str
+    version: str
+    program: str
+    family: str
+    difficulty: int
+
+    @property
+    def logic(self) -> Logic:
+        """The program, without distractors."""
+        logic = PROGRAMS[self.program](steep=LEVELS[self.difficulty].saturated)
+        return Logic(**(vars(logic) | {"words": (*logic.words, UNKNOWN)}))
+
+
+def _version() -> str:
+    """A digest of the code and words that write planted models."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
+
+
+def _planted(program: str, difficulty: int, family: str, version: str) -> Planted:
+    name = f"{program}-{family}" + (f"-d{difficulty}" if difficulty else "")
+    note = f"{program.removeprefix('planted-')}, {LEVELS[difficulty].note}"
+    return Planted(name, note, version, program, family, difficulty)
+
+
+@cache
+def _all() -> dict[str, Planted]:
+    version = _version()
+    choices = product(PROGRAMS, range(len(LEVELS)), FAMILIES)
+    return {one.name: one for one in (_planted(*each, version) for each in choices)}
+
+
+PLANTED: dict[str, Planted] = _all()
+"""The planted models by name."""
+
+
+def planted(name: str) -> Planted:
+    """Return the planted model of a name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name not in PLANTED:
+        raise unknown("planted model", name, PLANTED)
+    return PLANTED[name]
+
+
+def network_of(planted: Planted) -> Network:
+    """Return the matrices of a planted model."""
+    return compile_network(planted.logic, FAMILIES[planted.family].positions, LEVELS[planted.difficulty])
+
+
+def planted_digest(planted: Planted) -> str:
+    """Return the sha256 of a planted model's weights, as they are written."""
+    return hashlib.sha256(_weights(planted, network_of(planted))).hexdigest()
+
+
+def write_planted(planted: Planted, folder: Path) -> None:
+    """Write the folder of a planted model, whole or not at all.
+
+    Raises:
+        StoreError: The folder cannot be written, or holds something already.
+    """
+    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
+    try:
+        temporary.mkdir(parents=True)
+        _fill(planted, temporary)
+        temporary.rename(folder)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} could not be written.",
+            why=f"{error.strerror or error}",
+            do="Free space, or name a folder that is empty or not there; nothing was changed.",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(planted: Planted, folder: Path) -> None:
+    family, logic, network = FAMILIES[planted.family], planted.logic, network_of(planted)
+    config = family.config(network) | {
+        "vocab_size": len(logic.words),
+        "bos_token_id": 0,
+        "eos_token_id": None,
+        "pad_token_id": None,
+        "tie_word_embeddings": False,
+        "dtype": "float32",
+    }
+    atomic_write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
+    atomic_write(folder / "model.safetensors", _weights(planted, network))
+    for name, text in tokenizer_files(logic.words, longest=N_POSITIONS).items():
+        atomic_write(folder / name, text)
+    atomic_write(folder / SUBSPACES_FILE, save(_single(subspaces_of(logic, network.features))))
+    atomic_write(folder / FEATURES_FILE, save(_single(network.features.directions)))
+    atomic_write(folder / "README.md", card(planted.name, logic, LEVELS[planted.difficulty], family.title))
+    write_truth(folder, truth_of(logic, f"weights written by hand: {planted.note}"))
+
+
+def _weights(planted: Planted, network: Network) -> bytes:
+    return save(_single(FAMILIES[planted.family].tensors(network)), metadata={"format": "pt"})
+
+
+def _single(tensors: Mapping[str, FloatArray]) -> dict[str, NDArray[np.float32]]:
+    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}

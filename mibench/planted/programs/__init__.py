@@ -1,0 +1,1 @@
+"""The planted programs, one a file."""
