@@ -12,6 +12,7 @@ from mibench.cli.report import DEFAULT_RECORDS, estimate, json_option, print_jso
 if TYPE_CHECKING:
     from mibench.core.registry import Component
     from mibench.models.catalogue import ModelSpec
+    from mibench.models.known import KnownModel
     from mibench.records.record import RunRecord
 
 Row = dict[str, Any]
@@ -49,7 +50,7 @@ def command(kind: str | None, folder: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(_without_empty([_shown(row) for row in rows]))
+        print_table(_without_empty([_shown(row) for row in _folded(kind, rows)]))
     else:
         click.echo(f"There are no {kind}{' in ' + folder if kind == 'records' else ''} yet.")
 
@@ -59,10 +60,21 @@ def _print_all(*, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for kind, rows in found.items():
+    for kind, every in found.items():
+        rows = _folded(kind, every)
         keys = ("name", "track", "description") if kind in {"tasks", "methods"} else ("name", "description")
         print_table([{key: row[key] for key in keys} for row in rows], kind)
     click.echo("More of each: mibench list KIND. Records: mibench list records --records DIR.")
+
+
+def _folded(kind: str, rows: list[Row]) -> list[Row]:
+    """The rows for people: of a program's counterfactual sets, the first alone."""
+    if kind != "tasks":
+        return rows
+    from mibench.tasks.known.programs import program_names
+
+    further = tuple(f"{name}-" for name in program_names())
+    return [row for row in rows if not row["name"].startswith(further)]
 
 
 def _shown(row: Row) -> Row:
@@ -125,8 +137,16 @@ def _row(component: Component, keys: tuple[str, ...]) -> Row:
 
 def _models() -> list[Row]:
     from mibench.models.catalogue import CATALOGUE
+    from mibench.models.known import known_models
 
-    return [_model(spec) for spec in CATALOGUE.values()]
+    known = [_known_model(one) for one in known_models().values() if one.listed]
+    return [*(_model(spec) for spec in CATALOGUE.values()), *known]
+
+
+def _known_model(one: KnownModel) -> Row:
+    told = f"planted: {one.name.split('-')[1]}; harder: -d1 to -d3" if one.origin == "planted" else one.note
+    row = {"name": one.name, "description": told, "family": one.family, "licence": "Apache-2.0"}
+    return row | dict.fromkeys(("params", "layers", "heads"), "")
 
 
 def _model(spec: ModelSpec) -> Row:

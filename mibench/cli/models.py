@@ -73,10 +73,10 @@ def is_here(spec: ModelSpec) -> bool:
     """Tell whether a model loads without a network."""
     from mibench.models.cache import converted_folder
 
-    if spec.gguf is not None:
-        from mibench.models.convert import read_manifest
+    if spec.is_converted:
+        from mibench.models.manifest import converted_manifest
 
-        return read_manifest(converted_folder(spec), spec) is not None
+        return converted_manifest(converted_folder(spec), spec) is not None
     from huggingface_hub import try_to_load_from_cache
 
     # The weights come last in a fetch, so a configuration alone may be one that was cut off.

@@ -218,7 +218,11 @@ def parameters(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not key or key in found:
-            why = "A key is given twice." if key in found else "A parameter is written key=value."
+            if key in found:
+                sweep = f"{{METHOD: [{{{key}: {found[key]}}}, {{{key}: {value}}}]}}"
+                do = f"For several values, give mibench run --sweep '{sweep}'."
+                raise UsageError(f"--set {text} cannot be used.", why="A key is given twice.", do=do)
+            why = "A parameter is written key=value."
             raise UsageError(f"--set {text} cannot be used.", why=why, do="Write --set steps=5.")
         found[key] = _value(value)
     return found

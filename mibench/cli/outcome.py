@@ -117,18 +117,19 @@ def _notes(report: Report) -> list[str]:
 
 
 def _gaps(record: RunRecord) -> list[str]:
-    """Why numbers of the table, or their intervals, are not there; of dictionaries each with the name of its column."""
+    """Why numbers of the table, or their intervals, are not there; of dictionaries with the columns it is about."""
     track = record.cell.track
-    named = {name: f" of {title.partition(' (')[0]}" for name, title in MEASURED[track].items()}
-    columns = dict.fromkeys(COLUMNS[track], "") | (named if track is Track.SAE else {})
-    said = []
-    for name, of in columns.items():
+    columns = COLUMNS[track] | (MEASURED[track] if track is Track.SAE else {})
+    said: dict[str, list[str]] = {}
+    for name, title in columns.items():
         metric = record.metrics.get(name)
         if metric is not None and metric.reason:
-            said.append(f"no number{of}: {metric.reason}")
+            said.setdefault(f"no number: {metric.reason}", []).append(title.partition(" (")[0])
         elif metric is not None and metric.ci_reason:
-            said.append(f"no interval{of}: {metric.ci_reason}")
-    return said
+            said.setdefault(f"no interval: {metric.ci_reason}", []).append(title.partition(" (")[0])
+    if track is not Track.SAE:
+        return list(said)
+    return [f"{note} ({', '.join(titles)})" for note, titles in said.items()]
 
 
 def _other_ablation(record: RunRecord) -> str:

@@ -123,14 +123,17 @@ def _checkpoint_folder(ref: str) -> Path | None:
     from mibench.core.files import is_folder
     from mibench.models.cache import converted_folder
     from mibench.models.catalogue import CATALOGUE
-    from mibench.models.convert import read_manifest
     from mibench.models.hub import snapshot
+    from mibench.models.known import known_folder, known_models
+    from mibench.models.manifest import converted_manifest
 
+    if ref in known_models():
+        return known_folder(ref)
     if ref not in CATALOGUE:
         folder = Path(os.path.expanduser(ref))  # noqa: PTH111  Path.expanduser fails on the home of nobody
         return folder if is_folder(folder) else None
     spec = CATALOGUE[ref]
-    if spec.gguf is None:
+    if not spec.is_converted:
         return snapshot(spec.hub_id, spec.revision, gated=spec.gated)
     folder = converted_folder(spec)
-    return folder if read_manifest(folder, spec) is not None else None
+    return folder if converted_manifest(folder, spec) is not None else None

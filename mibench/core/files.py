@@ -122,7 +122,7 @@ def check_folder(path: Path | str) -> None:
     if not is_folder(nearest):
         raise UsageError(f"{_short(folder)} cannot be a folder.", why=f"{nearest} is a file.", do="Choose a folder.")
     try:
-        tempfile.TemporaryFile(dir=nearest).close()  # noqa: SIM115 - it is gone when it is closed
+        tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         why = f"{nearest}: {error.strerror or error}."
         raise UsageError(f"{_short(folder)} cannot be written to.", why=why, do="Choose another folder.") from error

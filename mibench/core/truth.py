@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from mibench.core.errors import DataError
 from mibench.core.files import atomic_write, read_text
@@ -83,10 +87,32 @@ def read_truth(folder: Path) -> KnownTruth | None:
         fields: Any = json.loads(read_text(path, max_bytes=_MAX_BYTES))
         return KnownTruth.model_validate(fields)
     except (ValueError, RecursionError) as error:
-        why = _first(error) if isinstance(error, ValidationError) else str(error)
-        raise DataError(
-            f"{path} cannot be used.", why=why, do="Correct it, or remove it: the model works without."
-        ) from error
+        raise _unusable(path, _first(error) if isinstance(error, ValidationError) else str(error)) from error
+
+
+def read_subspaces(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the subspaces ``[k, d_model]`` that lie beside a model's weights, by name; none without their file.
+
+    Raises:
+        DataError: The file cannot be read, is too large, or holds something else.
+    """
+    path = folder / SUBSPACES_FILE
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"It is larger than {_MAX_BYTES} bytes.")
+        found: dict[str, NDArray[np.float32]] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unusable(path, str(error)) from error
+    for name, rows in found.items():
+        if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():
+            raise _unusable(path, f"'{name}' is no matrix of finite float32 numbers.")
+    return found
+
+
+def _unusable(path: Path, why: str) -> DataError:
+    return DataError(f"{path} cannot be used.", why=why, do="Correct it, or remove it: the model works without.")
 
 
 def _first(error: ValidationError) -> str:

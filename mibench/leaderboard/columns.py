@@ -176,7 +176,7 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
             Column("ce_recovered_mean", "CE recovered, mean", headline=True),
             Column("ce_recovered_zero", "CE recovered, zero"),
             Column("kl_recovered_mean", "KL recovered, mean"),
-            Column("shrinkage", "Norm kept"),
+            Column("shrinkage", "Shrinkage (1: none)"),
             Column("dead", "Dead"),
             *_PROBING,
             *_CAUSAL,

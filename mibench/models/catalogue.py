@@ -77,19 +77,6 @@ class ModelSpec(Frozen):
         return self.gguf is not None or self.transformer_lens is not None
 
 
-class UnreadModel(Frozen):
-    """A network that benchmarks use and that mibench cannot load yet."""
-
-    name: str
-    hub_id: str
-    n_layers: int
-    n_heads: int
-    d_model: int
-    default_dtype: Dtype = "float32"
-    reason: str
-    """Why it cannot be loaded."""
-
-
 _SPECS = (
     ModelSpec(
         name="smollm2-135m",
@@ -217,13 +204,8 @@ _SPECS = (
     ),
 )
 
-_UNREAD: tuple[UnreadModel, ...] = ()
-
 CATALOGUE = MappingProxyType({spec.name: spec for spec in _SPECS})
 """All catalogue entries by name."""
-
-UNREAD = MappingProxyType({model.name: model for model in _UNREAD})
-"""Models that have a name here and no reader."""
 
 
 def model_spec(name: str) -> ModelSpec:

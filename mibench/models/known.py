@@ -15,7 +15,7 @@ from mibench.core.shipped import shipped_places
 from mibench.core.truth import KnownTruth, read_truth
 from mibench.models.cache import cache_root
 from mibench.models.catalogue import CATALOGUE
-from mibench.planted.build import PLANTED, write_planted
+from mibench.planted.build import PLANTED, Planted, write_planted
 
 SHIPPED = ("data", "truth")
 _MAX_BYTES = 1024 * 1024
@@ -29,19 +29,28 @@ class KnownModel:
         name: What users write.
         origin: Weights written by hand, or trained to have the mechanism.
         note: What must be said wherever its numbers are shown.
+        family: Its architecture.
+        listed: Whether lists show it; harder versions of a listed one are left out there.
     """
 
     name: str
     origin: Literal["planted", "trained"]
     note: str
+    family: str = "gpt2"
+    listed: bool = True
 
 
 @cache
 def known_models() -> dict[str, KnownModel]:
     """Return the models with a known mechanism by name: the planted ones, then those that are shipped."""
-    planted = [KnownModel(one.name, "planted", f"weights written by hand: {one.note}") for one in PLANTED.values()]
+    planted = [_planted(one) for one in PLANTED.values()]
     trained = [KnownModel(name, "trained", "trained to have a known mechanism") for name in sorted(_shipped())]
     return {one.name: one for one in (*planted, *trained)}
+
+
+def _planted(one: Planted) -> KnownModel:
+    note = f"weights written by hand: {one.note}"
+    return KnownModel(one.name, "planted", note, one.family, listed=not one.difficulty)
 
 
 def known_folder(name: str) -> Path:

@@ -14,12 +14,11 @@ from mibench.core.names import did_you_mean, unknown
 from mibench.core.truth import KnownTruth, read_truth
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
-from mibench.models.convert import read_manifest
 from mibench.models.digest import CONFIG_FILE, folder_digest, read_config, weight_files
 from mibench.models.families import FAMILIES
 from mibench.models.hub import snapshot
-from mibench.models.interpbench.folder import read_lens_manifest
 from mibench.models.known import known_folder, known_models, note_of
+from mibench.models.manifest import converted_manifest
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer, load_tokenizer
 
@@ -152,7 +151,7 @@ def _from_catalogue(spec: ModelSpec) -> _Checkpoint:
         folder = snapshot(spec.hub_id, spec.revision, gated=spec.gated)
         return _Checkpoint(spec.name, folder, spec, _checked_digest(folder))
     folder = converted_folder(spec)
-    manifest = read_lens_manifest(folder, spec) if spec.transformer_lens else read_manifest(folder, spec)
+    manifest = converted_manifest(folder, spec)
     command = f"mibench models pull {spec.name}"
     if manifest is None:
         raise ModelError(

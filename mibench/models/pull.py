@@ -15,11 +15,12 @@ from mibench.core.files import existing_file, is_folder
 from mibench.core.hashing import file_digest
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import GgufFile, ModelSpec, TransformerLensFiles, model_spec
-from mibench.models.convert import convert_gguf, read_manifest, require_converter
+from mibench.models.convert import convert_gguf, require_converter
 from mibench.models.digest import TOKENIZER_FILES
 from mibench.models.hub import hub_file, hub_folder, snapshot
-from mibench.models.interpbench.folder import VOCABULARY, convert_lens, read_lens_manifest
+from mibench.models.interpbench.folder import VOCABULARY, convert_lens
 from mibench.models.interpbench.graph_truth import GRAPH_FILE
+from mibench.models.manifest import converted_manifest
 
 Progress = Callable[[str], None]
 
@@ -48,7 +49,7 @@ def pull(name: str, *, source: str | Path | None = None, progress: Progress | No
     if not spec.is_converted:
         return _pull_from_hub(spec, source, say)
     target = converted_folder(spec)
-    if _is_whole(target, spec):
+    if converted_manifest(target, spec) is not None:
         return target
     if spec.gguf is not None:
         require_converter()
@@ -76,11 +77,6 @@ def pull(name: str, *, source: str | Path | None = None, progress: Progress | No
 
 def _silent(_: str) -> None:
     return None
-
-
-def _is_whole(folder: Path, spec: ModelSpec) -> bool:
-    read = read_lens_manifest if spec.transformer_lens else read_manifest
-    return read(folder, spec) is not None
 
 
 def _build_lens(
@@ -208,12 +204,12 @@ def _check_size(origin: Path, n_bytes: int, gguf: GgufFile) -> None:
 
 def _install(built: Path, target: Path, spec: ModelSpec, workshop: Path) -> None:
     """Give the finished folder its name; where another process was faster, its folder stays."""
-    if _is_whole(target, spec):
+    if converted_manifest(target, spec) is not None:
         return
     if target.exists():
         target.rename(workshop / "replaced")
     try:
         built.rename(target)
     except OSError:
-        if not _is_whole(target, spec):
+        if converted_manifest(target, spec) is None:
             raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mibench.planted.features import D_MODEL, FloatArray, Features
+from mibench.planted.features import D_MODEL, Features, FloatArray
 from mibench.planted.logic import Form, Head
 
 HEAD_DIM = 64

@@ -6,9 +6,8 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ class Planted:
     def logic(self) -> Logic:
         """The program, without distractors."""
         logic = PROGRAMS[self.program](steep=LEVELS[self.difficulty].saturated)
-        return Logic(**(vars(logic) | {"words": (*logic.words, UNKNOWN)}))
+        return replace(logic, words=(*logic.words, UNKNOWN))
 
 
 def _version() -> str:
@@ -97,20 +96,15 @@ def _version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
 
 
-def _planted(program: str, difficulty: int, family: str, version: str) -> Planted:
-    name = f"{program}-{family}" + (f"-d{difficulty}" if difficulty else "")
-    note = f"{program.removeprefix('planted-')}, {LEVELS[difficulty].note}"
-    return Planted(name, note, version, program, family, difficulty)
-
-
-@cache
-def _all() -> dict[str, Planted]:
+def _every() -> Iterator[Planted]:
     version = _version()
-    choices = product(PROGRAMS, range(len(LEVELS)), FAMILIES)
-    return {one.name: one for one in (_planted(*each, version) for each in choices)}
+    for program, difficulty, family in product(PROGRAMS, range(len(LEVELS)), FAMILIES):
+        name = f"{program}-{family}" + (f"-d{difficulty}" if difficulty else "")
+        note = f"{program.removeprefix('planted-')}, {LEVELS[difficulty].note}"
+        yield Planted(name, note, version, program, family, difficulty)
 
 
-PLANTED: dict[str, Planted] = _all()
+PLANTED: dict[str, Planted] = {one.name: one for one in _every()}
 """The planted models by name."""
 
 
@@ -177,7 +171,8 @@ def _fill(planted: Planted, folder: Path) -> None:
 
 
 def _weights(planted: Planted, network: Network) -> bytes:
-    return save(_single(FAMILIES[planted.family].tensors(network)), metadata={"format": "pt"})
+    tensors = _single(FAMILIES[planted.family].tensors(network))
+    return bytes(save(tensors, metadata={"format": "pt"}))
 
 
 def _single(tensors: Mapping[str, FloatArray]) -> dict[str, NDArray[np.float32]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mibench.planted.attention import N_HEADS
 from mibench.planted.draws import Draws
-from mibench.planted.logic import ONE, Channel, Form, Head, Logic, Neuron, Term
+from mibench.planted.logic import NUMBER, ONE, Channel, Form, Head, Logic, Neuron, Term
 
 NOISE = "noise:"
 """Begins the names of features that only distractors write."""
@@ -34,7 +34,7 @@ def distractors(logic: Logic, draws: Draws) -> tuple[tuple[Head, ...], tuple[Neu
 def _head(logic: Logic, layer: int, index: int, draws: Draws) -> Head:
     readable = draws.some(_readable(logic, layer), _CHANNELS)
     channels = tuple(
-        Channel({name: 1.0}, _noise(f"{layer}.{index}.{place}")) for place, name in enumerate(readable)
+        Channel({name: _unit(name)}, _noise(f"{layer}.{index}.{place}")) for place, name in enumerate(readable)
     )
     if index % 2:
         return Head(layer, index, offsets=(1 + draws.below(5),), reach=_STRENGTH, channels=channels)
@@ -49,7 +49,12 @@ def _links(logic: Logic, draws: Draws) -> tuple[Term, ...]:
 
 def _neuron(logic: Logic, layer: int, number: int, draws: Draws) -> Neuron:
     one, other = draws.some(_readable(logic, layer + 1), 2)
-    return Neuron(layer, {one: 1.0, other: 1.0, ONE: -0.25}, _noise(f"{layer}.m.{number}"))
+    return Neuron(layer, {one: _unit(one), other: _unit(other), ONE: -0.25}, _noise(f"{layer}.m.{number}"))
+
+
+def _unit(name: str) -> float:
+    """What makes a feature's largest value about 1."""
+    return 0.25 if name.endswith(NUMBER) else 1.0
 
 
 def _readable(logic: Logic, layer: int) -> list[str]:

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 D_MODEL = 256
 ROOT = 16
 """Square root of the width."""
-BALLAST = 256.0
+BALLAST = 64.0
 """Size of ``one``."""
 _SHARED, _SHARE = 16, 0.25
 """In superposition, features share so many directions more, and each has so much of one: overlaps of 1/16."""

@@ -19,9 +19,7 @@ def _rows(head: Head) -> Rows:
     if not head.offsets:
         return []
     before = {at: [at - offset for offset in head.offsets if at >= offset] for at in range(N_POSITIONS)}
-    return [
-        (at, {f"pos:{at}": head.reach}, {f"pos:{key}": 1.0 for key in keys}) for at, keys in before.items() if keys
-    ]
+    return [(at, {f"pos:{at}": head.reach}, {f"pos:{key}": 1.0 for key in keys}) for at, keys in before.items() if keys]
 
 
 POSITIONS = Positions(

@@ -19,6 +19,8 @@ from mibench.planted.network import D_MLP, NORM, Network
 N_POSITIONS = 32
 _PAIRS = HEAD_DIM // 2
 _TURN = 0.3
+_THETA = 5.4e16
+"""0.3⁻³², near enough: what turns the first pair by 1 a word, and each further one by 0.3 of the one before."""
 _WEIGHTS = (1.75, 1.0, 1.0)
 """Of the pairs that tell offsets; the score one word off is then 0.85 below that at the offset, for weight 1."""
 _STILL = 8
@@ -43,14 +45,11 @@ def _rounded(value: float) -> float:
     return round(value * _GRAIN) / _GRAIN
 
 
-POSITIONS = Positions(
-    features=(), rows=_rows, content=(*range(_STILL, _PAIRS), *range(_PAIRS + _STILL, HEAD_DIM))
-)
+POSITIONS = Positions(features=(), rows=_rows, content=(*range(_STILL, _PAIRS), *range(_PAIRS + _STILL, HEAD_DIM)))
 
 
 def llama_config(network: Network) -> dict[str, Any]:
     """Return the configuration."""
-    theta = _TURN**-_PAIRS
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -65,8 +64,8 @@ def llama_config(network: Network) -> dict[str, Any]:
         "attention_bias": False,
         "mlp_bias": False,
         "rms_norm_eps": 1e-5,
-        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
-        "rope_theta": theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": _THETA},
+        "rope_theta": _THETA,
     }
 
 

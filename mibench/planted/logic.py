@@ -16,6 +16,9 @@ Form = Mapping[str, float]
 ONE = "one"
 """The feature that every word has: a constant, so that biases can be read from it."""
 
+NUMBER = ":number"
+"""Ends the name of a feature whose size, up to 4, says a number; others are there (1) or not (0)."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -80,6 +83,7 @@ class Place:
         position: Name of the task's position selector.
         features: One a value; a single one where the value is its size.
         head: A head of that layer that writes it, if one does.
+        mlp: The MLP of that layer writes it.
     """
 
     variable: str
@@ -87,6 +91,7 @@ class Place:
     position: str
     features: tuple[str, ...]
     head: int | None = None
+    mlp: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,9 @@ class Logic:
         found: dict[str, int] = {}
         for head in self.heads:
             for channel in head.channels:
-                found |= {name: head.layer for name in channel.writes}
+                found |= dict.fromkeys(channel.writes, head.layer)
         for neuron in self.neurons:
-            found |= {name: neuron.layer for name in neuron.writes}
+            found |= dict.fromkeys(neuron.writes, neuron.layer)
         return tuple((layer, name) for name, layer in found.items())
 
 

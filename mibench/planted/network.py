@@ -9,7 +9,7 @@ import numpy as np
 from mibench.planted.attention import HEAD_DIM, N_HEADS, Positions, head_matrices
 from mibench.planted.distractors import distractors
 from mibench.planted.draws import Draws
-from mibench.planted.features import BALLAST, D_MODEL, ROOT, FloatArray, Features, place_features
+from mibench.planted.features import BALLAST, D_MODEL, ROOT, Features, FloatArray, place_features
 from mibench.planted.levels import Level
 from mibench.planted.logic import ONE, Logic
 

@@ -39,7 +39,11 @@ def _tokenizer(words: Sequence[str]) -> dict[str, Any]:
         "pre_tokenizer": {"type": "WhitespaceSplit"},
         "post_processor": None,
         "decoder": None,
-        "model": {"type": "WordLevel", "vocab": {word: place for place, word in enumerate(words)}, "unk_token": UNKNOWN},
+        "model": {
+            "type": "WordLevel",
+            "vocab": {word: place for place, word in enumerate(words)},
+            "unk_token": UNKNOWN,
+        },
     }
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from mibench.core.sites import Component
 from mibench.core.truth import KnownSite, KnownTruth, TaskTruth
-from mibench.planted.features import FloatArray, Features
+from mibench.planted.features import Features, FloatArray
 from mibench.planted.logic import Logic, Place
 
 
@@ -20,7 +21,8 @@ def truth_of(logic: Logic, note: str) -> KnownTruth:
         note: What a reader of its numbers has to know.
     """
     first, *others = logic.edges
-    tasks = {logic.name: TaskTruth(edges=logic.edges[first], sites=_sites(logic))}
+    sites = tuple(site for place in logic.places for site in _sites(place))
+    tasks = {logic.name: TaskTruth(edges=logic.edges[first], sites=sites)}
     for name in others:
         tasks[f"{logic.name}-{name.replace('_', '-')}"] = TaskTruth(edges=logic.edges[name])
     return KnownTruth(origin="planted", note=note, tasks=tasks)
@@ -31,14 +33,14 @@ def subspaces_of(logic: Logic, features: Features) -> dict[str, FloatArray]:
     return {_name(place): _span(_differences(place, features)) for place in logic.places}
 
 
-def _sites(logic: Logic) -> tuple[KnownSite, ...]:
-    found = []
-    for place in logic.places:
-        given = {"variable": place.variable, "layer": place.layer, "position": place.position}
-        found.append(KnownSite(**given, subspace=_name(place)))
-        if place.head is not None:
-            found.append(KnownSite(**given, component=Component.HEAD, head=place.head))
-    return tuple(found)
+def _sites(place: Place) -> Iterator[KnownSite]:
+    """The residual stream after the layer, and what writes the variable there."""
+    plain = KnownSite(variable=place.variable, layer=place.layer, position=place.position, subspace=_name(place))
+    yield plain
+    if place.mlp:
+        yield plain.model_copy(update={"component": Component.MLP})
+    if place.head is not None:
+        yield plain.model_copy(update={"component": Component.HEAD, "head": place.head, "subspace": None})
 
 
 def _name(place: Place) -> str:

@@ -17,9 +17,11 @@ from mibench.plots.style import INKS, Inks, Picture, Theme, picture, short
 _LONGEST_NAME = 44
 _BIN = 0.25
 """Width of a bin in powers of ten."""
+_NEVER = 0.4
+"""Width of the bars of dead latents together, likewise."""
 _READING = (
-    "Share of latents by how often they are active; bins are quarters of a power of ten. Left of the break: latents "
-    "that were never active on the evaluated tokens (dead); more tokens find fewer of them"
+    "Share of latents by how often they are active; bins are quarters of a power of ten. Left of the break: bars of "
+    "latents that were never active on the evaluated tokens (dead); more tokens find fewer of them"
 )
 
 
@@ -53,7 +55,7 @@ class Densities:
 def density_picture(
     shown: Sequence[Densities], title: str, notes: Sequence[str] = (), *, theme: Theme = "light"
 ) -> Picture:
-    """Draw the histograms over each other; dead shares are markers on the left, and stand in the key."""
+    """Draw the histograms over each other; dead shares are bars on the left, and stand in the key."""
     inks = INKS[theme]
     tokens = sorted({one.tokens for one in shown})
     on = f"On {tokens[0]:,} tokens" if len(tokens) == 1 else f"On {tokens[0]:,} to {tokens[-1]:,} tokens"
@@ -87,8 +89,9 @@ def _draw(axes: Axes, shown: Sequence[Densities], inks: Inks) -> None:
         axes.stairs(shares, edges, linewidth=1.6, zorder=3 + index, **style)  # type: ignore[arg-type]
         if len(shown) == 1:
             axes.stairs(shares, edges, fill=True, color=style["color"], alpha=0.18, zorder=2)
-        place = left + 0.3 * (index / (len(shown) - 1) - 0.5) if len(shown) > 1 else left
-        axes.vlines(place, 0, 100 * one.dead, zorder=3, linewidth=4 if len(shown) < 4 else 2.5, color=style["color"])
+        width = _NEVER / len(shown)
+        place = left + width * (index + 0.5) - _NEVER / 2
+        axes.bar(place, 100 * one.dead, width=0.9 * width, zorder=3, color=style["color"])
     axes.axvline(left + 0.25, color=inks.grey, linewidth=0.8, dashes=(2, 2))
     axes.set_xlim(left - 0.25, float(edges[-1]) + 0.05)
     axes.set_ylim(0, 1.06 * highest or 1.0)

@@ -25,7 +25,8 @@ _FAR = 1.5
 """Spans of the data within which a null or oracle is drawn; one further away is told at the edge."""
 _READING = (
     f"L0 is the mean number of active latents. Shaded: L0 {LOW:g} to {HIGH:g}. Lines go through the means over seeds; "
-    "small points are single dictionaries; bars are 95 % intervals, over seeds where there are several"
+    "small points are single dictionaries; bars are 95 % intervals, over seeds where there are several, and end in an "
+    "arrow where they go on beyond the frame"
 )
 
 
@@ -139,7 +140,7 @@ def _draw_panel(axes: Axes, panel: Panel, drawn: _Look) -> None:
     low, high = _heights(panel, points)
     axes.axvspan(LOW, HIGH, color=inks.grey, alpha=0.1, linewidth=0, zorder=0)
     for frontier in panel.frontiers:
-        _draw_frontier(axes, frontier, drawn.of(frontier.name))
+        _draw_frontier(axes, frontier, drawn.of(frontier.name), (low, high))
     axes.set_ylim(low, high)
     _log_axis(axes, [one.l0 for one in points])
     _draw_end(axes, [one.value.floor for one in points], "null", inks)
@@ -152,7 +153,7 @@ def _draw_panel(axes: Axes, panel: Panel, drawn: _Look) -> None:
                   ha="center", va="center", fontsize=9)  # fmt: skip
 
 
-def _draw_frontier(axes: Axes, frontier: Frontier, style: dict[str, str]) -> None:
+def _draw_frontier(axes: Axes, frontier: Frontier, style: dict[str, str], limits: tuple[float, float]) -> None:
     points, means = _usable(frontier.points), _means(frontier.points)
     if not points:
         return
@@ -162,9 +163,19 @@ def _draw_frontier(axes: Axes, frontier: Frontier, style: dict[str, str]) -> Non
                      linewidth=0, zorder=3)  # fmt: skip
     for one in means:
         if one.interval is not None:
-            axes.vlines(one.l0, *one.interval, color=style["color"], linewidth=1.1, alpha=0.75, zorder=3)
+            _draw_bar(axes, one.l0, one.interval, limits, style["color"])
     axes.plot([one.l0 for one in means], [one.value for one in means], linewidth=1.5, markersize=5, zorder=4,
               markeredgecolor=axes.get_facecolor(), markeredgewidth=0.6, **style)  # type: ignore[arg-type]  # fmt: skip
+
+
+def _draw_bar(axes: Axes, l0: float, interval: tuple[float, float], limits: tuple[float, float], color: str) -> None:
+    """An interval as a bar that stays inside the frame, with an arrow where it does not end there."""
+    room = 0.02 * (limits[1] - limits[0])
+    low, high = max(interval[0], limits[0] + room), min(interval[1], limits[1] - room)
+    axes.vlines(l0, low, high, color=color, linewidth=1.1, alpha=0.75, zorder=3)
+    for end, inside, arrow in ((interval[0], low, "v"), (interval[1], high, "^")):
+        if end != inside:
+            axes.scatter([l0], [inside], s=14, marker=arrow, color=color, alpha=0.75, linewidth=0, zorder=3)
 
 
 def _heights(panel: Panel, points: Sequence[Point]) -> tuple[float, float]:

@@ -140,6 +140,10 @@ def _draw_matched(axes: Axes, found: Recovery, inks: Inks) -> None:
     counts, edges = np.histogram(values, bins=np.linspace(low, 1.0, 41 if low == 0 else 61))
     width = 38 * counts / max(1, counts.max(initial=1))
     axes.barh(edges[:-1], width, height=np.diff(edges), align="edge", color=inks.positive, alpha=0.22, zorder=1)
+    if counts.any():  # the bars' scale
+        longest = int(counts.argmax())
+        text: dict[str, Any] = {"fontsize": 7.5, "color": inks.grey, "va": "center"}
+        axes.text(39, float(edges[longest] + edges[longest + 1]) / 2, f"{counts[longest]:,}", **text)
     axes.set_xlim(0, 100)
     axes.set_ylim(low - 0.02, 1.02)
     axes.set_xlabel("% of features with at least this cosine", fontsize=9)

@@ -8,7 +8,6 @@ from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
 from mibench.core.files import check_folder
 from mibench.core.names import unknown
 from mibench.core.specs import Track
-from mibench.models.catalogue import UNREAD
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cell_run import run_cell
@@ -16,7 +15,7 @@ from mibench.runner.cells import cell_of
 from mibench.runner.dictionary_checks import check_jobs
 from mibench.runner.floors import controlled
 from mibench.runner.grounds import NO_MODEL, check_places, load_task_of
-from mibench.runner.needs import Checks, unread
+from mibench.runner.needs import Checks
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan_cells, track_of
 from mibench.runner.settings import EXTRAS, RunSettings
@@ -270,8 +269,6 @@ _Loading = tuple[str, str, str, str | None]
 
 
 def _load(model: str, dtype: str, device: str, attention: str | None) -> Workbench:
-    if model in UNREAD:
-        raise unread(model)
     if model == NO_MODEL:
         return NoModel(device)
     return Workbench.load(model, dtype=dtype, device=device, attention=attention)

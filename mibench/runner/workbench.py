@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mibench.core.errors import UsageError
 from mibench.core.hashing import digest
 from mibench.core.specs import Bos, ModelRef, TaskRef
-from mibench.core.truth import TaskTruth
+from mibench.core.truth import TaskTruth, read_subspaces
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
@@ -133,6 +136,15 @@ class Workbench:
         """What is known of the model's mechanism for the task ``ref``; None where nothing is."""
         known = self.hf.truth
         return None if known is None else known.tasks.get(ref)
+
+    @cached_property
+    def subspaces(self) -> Mapping[str, NDArray[np.float32]]:
+        """Known subspaces of causal variables by name, ``[k, d_model]``; none where the model's folder has none.
+
+        Raises:
+            DataError: Their file cannot be read.
+        """
+        return read_subspaces(self.hf.folder)
 
     def task(self, ref: str) -> Task:
         """The task ``ref``, loaded once."""

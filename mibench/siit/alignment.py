@@ -108,9 +108,7 @@ class Alignment:
 
     def edges_of(self, links: Iterable[Link]) -> tuple[str, ...]:
         """The same as edges of the graph: one into each of q, k and v of a head."""
-        return tuple(
-            f"{source}->{end}" for source, destination in self.flows_of(links) for end in slots_of(destination)
-        )
+        return tuple(edge for flow in self.flows_of(links) for edge in edges_between(flow))
 
     def live(self, link: Link, base: Setting, other: Setting) -> bool:
         """Whether handing the counterfactual's values along this link alone changes the answer.
@@ -151,6 +149,12 @@ class Alignment:
     def _reads(self, source: str, destination: str) -> bool:
         row, column = self.graph.source_index(source), self.graph.destination_index(slots_of(destination)[0])
         return bool(self.graph.real_mask[row, column])
+
+
+def edges_between(flow: Flow) -> tuple[str, ...]:
+    """Edges of the graph that an edge between nodes stands for."""
+    source, destination = flow
+    return tuple(f"{source}->{slot}" for slot in slots_of(destination))
 
 
 def slots_of(node: str) -> tuple[str, ...]:

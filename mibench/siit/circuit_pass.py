@@ -33,18 +33,11 @@ def circuit_logits(network: Network, flows: Sequence[Flow], clean: Run, other: R
         else:
             output = network.attend(layer, stream, head)[:, :, 0]
             changes[node] = network.written(layer, head, output - other.heads[layer][:, :, head])
-    final = other.final
+    final = other.final[:, -1]
     for source, destination in flows:
         if destination == LOGITS and source in changes:
             final = final + changes[source][:, -1]
     return network.logits(final)
-
-
-def rows_of(run: Run, rows: Tensor) -> Run:
-    """Some rows of a run, ``[batch]`` indices, in their order."""
-    lists = (run.before_attn, run.before_mlp, run.heads, run.mlp)
-    before_attn, before_mlp, heads, mlp = ([tensor[rows] for tensor in one] for one in lists)
-    return Run(run.embedded[rows], before_attn, before_mlp, heads, mlp, run.final[rows], run.logits[rows])
 
 
 def _ordered(nodes: set[str]) -> list[str]:

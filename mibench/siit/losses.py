@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mibench.siit.alignment import Flow
-from mibench.siit.circuit_pass import circuit_logits, rows_of
+from mibench.siit.circuit_pass import circuit_logits
 from mibench.siit.examples import Examples
 from mibench.siit.network import Network, Swap
 
@@ -54,10 +54,10 @@ def losses(network: Network, examples: Examples, flows: tuple[Flow, ...], weight
     plain = network.run(examples.ids)
     rows = torch.cat([examples.partners, examples.strangers])
     swap = Swap(plain, rows, torch.cat([examples.on, examples.off]))
-    iit, strict = network.run(examples.ids.repeat(2, 1), swap).logits.chunk(2)
-    circuit = circuit_logits(network, flows, plain, rows_of(plain, examples.partners))
+    iit, strict = network.answer(network.run(examples.ids.repeat(2, 1), swap)).chunk(2)
+    circuit = circuit_logits(network, flows, plain, plain.rows(examples.partners))
     found = {
-        "behaviour": (plain.logits, examples.answers),
+        "behaviour": (network.answer(plain), examples.answers),
         "iit": (iit, examples.swapped),
         "strict": (strict, examples.answers),
         "edges": (circuit, examples.answers),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -77,43 +77,61 @@ class Sizes:
         return cls(*(int(config[key]) for key in keys))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """What a forward pass did, by layer where it is a list.
 
     Attributes:
         embedded: Token embeddings without positions, ``[batch, pos, d_model]``.
+        final: Residual stream after the last block that was run, ``[batch, pos, d_model]``.
         before_attn: Residual stream before each block, ``[batch, pos, d_model]``.
         before_mlp: Residual stream before each MLP, ``[batch, pos, d_model]``.
         heads: Head outputs before the output projection, ``[batch, pos, n_heads, head_dim]``.
         mlp: What each MLP adds, ``[batch, pos, d_model]``.
-        final: Last position of the residual stream after the last block, ``[batch, d_model]``.
-        logits: At the last position, ``[batch, vocab]``.
     """
 
     embedded: Tensor
-    before_attn: list[Tensor]
-    before_mlp: list[Tensor]
-    heads: list[Tensor]
-    mlp: list[Tensor]
     final: Tensor
-    logits: Tensor
+    before_attn: list[Tensor] = field(default_factory=list)
+    before_mlp: list[Tensor] = field(default_factory=list)
+    heads: list[Tensor] = field(default_factory=list)
+    mlp: list[Tensor] = field(default_factory=list)
+
+    def rows(self, rows: Tensor) -> Run:
+        """Some rows of it, ``[batch]`` indices, in their order."""
+        lists = (self.before_attn, self.before_mlp, self.heads, self.mlp)
+        return Run(self.embedded[rows], self.final[rows], *([tensor[rows] for tensor in one] for one in lists))
 
 
 @dataclass(frozen=True)
 class Swap:
-    """Outputs of nodes put in place, at all positions, of those that a pass computes.
+    """Outputs of nodes put in place of those that a pass computes.
 
     Attributes:
         source: The pass that they come from.
         rows: Row of ``source`` for each row of the pass, ``[batch]``.
         nodes: Which nodes are swapped in which row, bool ``[batch, n_layers, n_heads + 1]``; an MLP is the last of
             its layer.
+        positions: At which positions, bool ``[batch, pos]``; None: all.
     """
 
     source: Run
     rows: Tensor
     nodes: Tensor
+    positions: Tensor | None = None
+
+    def heads(self, layer: int, found: Tensor) -> Tensor:
+        """Head outputs ``[batch, pos, n_heads, head_dim]`` after the swap."""
+        chosen = self._at(self.nodes[:, None, layer, :-1])
+        return torch.where(chosen[..., None], self.source.heads[layer][self.rows], found)
+
+    def mlp(self, layer: int, found: Tensor) -> Tensor:
+        """Outputs of an MLP ``[batch, pos, d_model]`` after the swap."""
+        chosen = self._at(self.nodes[:, None, layer, -1:])
+        return torch.where(chosen, self.source.mlp[layer][self.rows], found)
+
+    def _at(self, chosen: Tensor) -> Tensor:
+        return chosen if self.positions is None else chosen & self.positions[..., None]
 
 
 class Network:
@@ -150,24 +168,31 @@ class Network:
             swap: Node outputs that are put in.
         """
         embedded = functional.embedding(ids, self.weights["transformer.wte.weight"])
-        stream = embedded + self.weights["transformer.wpe.weight"][: ids.shape[1]]
-        before_attn, before_mlp, heads, mlp = [], [], [], []
+        run = Run(embedded, embedded + self.weights["transformer.wpe.weight"][: ids.shape[1]])
         for layer in range(self.sizes.n_layers):
-            before_attn.append(stream)
-            found = self.attend(layer, stream)
-            if swap is not None:
-                chosen = swap.nodes[:, None, layer, :-1, None]
-                found = torch.where(chosen, swap.source.heads[layer][swap.rows], found)
-            heads.append(found)
-            stream = stream + self.linear(f"transformer.h.{layer}.attn.c_proj", found.flatten(2))
-            before_mlp.append(stream)
-            added = self.think(layer, stream)
-            if swap is not None:
-                added = torch.where(swap.nodes[:, None, layer, -1, None], swap.source.mlp[layer][swap.rows], added)
-            mlp.append(added)
-            stream = stream + added
-        final = stream[:, -1]
-        return Run(embedded, before_attn, before_mlp, heads, mlp, final, self.logits(final))
+            self._block(run, layer, swap)
+        return run
+
+    def finish(self, stream: Tensor, layer: int) -> Tensor:
+        """Logits ``[batch, vocab]`` from the residual stream ``[batch, pos, d_model]`` before a block."""
+        run = Run(stream, stream)
+        for following in range(layer, self.sizes.n_layers):
+            self._block(run, following, None)
+        return self.answer(run)
+
+    def _block(self, run: Run, layer: int, swap: Swap | None) -> None:
+        heads = self.attend(layer, run.final)
+        if swap is not None:
+            heads = swap.heads(layer, heads)
+        between = run.final + self.linear(f"transformer.h.{layer}.attn.c_proj", heads.flatten(2))
+        added = self.think(layer, between)
+        if swap is not None:
+            added = swap.mlp(layer, added)
+        run.before_attn.append(run.final)
+        run.before_mlp.append(between)
+        run.heads.append(heads)
+        run.mlp.append(added)
+        run.final = between + added
 
     def attend(self, layer: int, stream: Tensor, head: int | None = None) -> Tensor:
         """Outputs of a layer's heads, ``[batch, pos, n_heads, head_dim]``, or of one alone, with 1 head."""
@@ -178,7 +203,7 @@ class Network:
             weight = weight.view(-1, 3, self.sizes.d_model)[:, :, columns].flatten(1)
             bias = bias.view(3, self.sizes.d_model)[:, columns].flatten()
         fused = self.norm(f"transformer.h.{layer}.ln_1", stream) @ weight + bias
-        q, k, v = fused.unflatten(-1, (3, -1, width)).permute(2, 0, 3, 1, 4)
+        q, k, v = fused.view(*fused.shape[:2], 3, -1, width).permute(2, 0, 3, 1, 4)
         return functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
 
     def think(self, layer: int, stream: Tensor) -> Tensor:
@@ -192,6 +217,10 @@ class Network:
         width = self.sizes.head_dim
         rows = self.weights[f"transformer.h.{layer}.attn.c_proj.weight"][head * width : (head + 1) * width]
         return output @ rows
+
+    def answer(self, run: Run) -> Tensor:
+        """Logits at the last position of a run, ``[batch, vocab]``."""
+        return self.logits(run.final[:, -1])
 
     def logits(self, final: Tensor) -> Tensor:
         """Logits of the residual stream ``[..., d_model]``."""

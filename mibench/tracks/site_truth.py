@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from mibench.core.truth import TaskTruth
 from mibench.metrics.truth.site_table import same_place, true_sites
 from mibench.metrics.truth.subspace import Overlap, subspace_overlap
 
-Rows = NDArray[np.float64]
+Rows = NDArray[np.floating[Any]]
 
 _LINEAR = {"identity", "affine", "orthogonal", "linear", "householder"}
 
@@ -75,8 +76,8 @@ def swapped_directions(one: SiteFeaturizer, width: int) -> Rows | str:
     if is_empty(one.select):
         return "the featurizer swaps nothing"
     n_features = one.n_features(width)
-    rows = np.eye(width if n_features is None else n_features)
-    rows = rows[mask_of(one.select, len(rows))]
+    n_features = width if n_features is None else n_features
+    rows: Rows = np.eye(n_features)[mask_of(one.select, n_features)]
     for operation in reversed(one.operations):
         rows = _undone(operation, rows)
     return rows

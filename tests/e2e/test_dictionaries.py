@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,8 +37,8 @@ def cell(run, network, monkeypatch, tmp_path):
     monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
     model, texts = network
 
-    def call(command, *words, task="sae-core", train=("--train-tokens", 1500), hook=("--hook", "residual-post.L1")):
-        ground = ["--task", task, "--model", model, "--corpus", texts, "--context", CONTEXT, "--limit", 12]
+    def call(command, *words, train=("--train-tokens", 1500), hook=("--hook", "residual-post.L1"), limit=12):
+        ground = ["--task", "sae-core", "--model", model, "--corpus", texts, "--context", CONTEXT, "--limit", limit]
         return run(command, *words, *ground, *train, *hook)
 
     return call
@@ -260,7 +262,8 @@ def test_sizes_have_the_unit_in_which_they_are_read(amount, words):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "under 1 s"), (3.21, "3.2 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (4e5, "111 h")]
+    ("seconds", "words"),
+    [(0.2, "under 1 s"), (3.21, "3.2 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (4e5, "111 h")],
 )
 def test_times_have_the_unit_in_which_they_are_read(seconds, words):
     assert duration(seconds) == words
@@ -313,10 +316,48 @@ def test_a_wrong_command_is_found_before_anything_runs(cell, words, said, tmp_pa
     assert not (tmp_path / "cache").exists()
 
 
+def test_several_values_of_a_parameter_are_pointed_to_the_sweep(run):
+    ran = run("run", "--task", "sae-core", "--method", "topk", "--set", "k=16", "--set", "k=32")
+    assert ran.status == 2
+    assert "--sweep '{METHOD: [{k: 16}, {k: 32}]}'" in " ".join(ran.err.split())
+
+
+def test_a_dictionary_from_the_cache_costs_what_its_training_did(cell, monkeypatch):
+    assert cell("discover", *TOPK, "--out", "first.safetensors").status == 0
+    (note,) = Path(os.environ["MIBENCH_CACHE"], "dictionaries").glob("*.note.json")
+    content = json.loads(note.read_text())
+    content["cost"]["seconds"] = 123.0
+    note.write_text(json.dumps(content))
+    again = cell("discover", *TOPK, "--out", "second.safetensors")
+    assert "; 123.0 s" in again.out
+
+
 def test_a_task_of_another_track_than_the_methods_is_named_as_such(run):
     ran = run("run", "--task", "sae-core", "--method", "eap")
     assert ran.status == 2
     assert "sae-core is no task of the circuit track" in ran.err
+
+
+def test_numbers_that_are_not_there_are_missed_aloud_and_records_say_what_tells_them_apart(cell, run):
+    sweep = ("--method", "topk", "--set", "width=40", "--set", "batch=64", "--sweep", "{topk: [{k: 2}, {k: 4}]}")
+    shown = cell("run", *sweep, limit=1).out
+    assert "note: no interval: 1 example cannot be resampled (L0, explained variance, of ordinary tokens)" in shown
+    assert "(CE recovered, mean ablation)" in shown
+    first, second = run("list", "records", "--json").json
+    assert {first["parameters"], second["parameters"]} == {"batch=64, k=2, width=40", "batch=64, k=4, width=40"}
+    assert (first["hook"], first["seed"]) == ("residual-post.L1", 0)
+    assert "variable" not in run("list", "records").out
+    shown = " ".join(run("show", first["id"]).out.replace("│", " ").split())
+    (record,) = run("show", first["id"], "--json").json
+    digest = record["dictionary"]["sha256"][:12]
+    for words in (
+        "residual-post.L1, ",
+        "contexts of 16 tokens",
+        "topk, 40 latents of 16 entries",
+        "1,472 tokens",
+        digest,
+    ):
+        assert words in shown
 
 
 def test_tables_hold_what_the_metrics_are_computed_from(cell):

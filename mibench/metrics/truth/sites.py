@@ -121,8 +121,8 @@ def subspace_overlap_at_sites(sites: KnownSites) -> Detection:
 
     The featurizer's subspace is the one in which an interchange changes the activation; linear featurizers only.
 
-    Range: [0, 1]; random subspaces of k of d directions reach max(k, k')/d, k' being the true number. Higher is
-    better. Source: mibench; principal angles: Björck and Golub 1973.
+    Range: [0, 1]; random subspaces of k of d directions reach max(k, k')/d, k' being the true number. Higher is better.
+    Source: mibench; principal angles: Björck and Golub 1973.
 
     Args:
         sites: Overlaps and truth.

@@ -12,6 +12,7 @@ from typing import Any
 from mibench.core.errors import ModelError
 from mibench.core.files import atomic_write, existing_file
 from mibench.core.hashing import file_digest
+from mibench.core.truth import KnownTruth, TaskTruth, write_truth
 from mibench.models.catalogue import ModelSpec, TransformerLensFiles
 from mibench.models.convert import MANIFEST_FILE
 from mibench.models.digest import TOKENIZER_FILES, folder_digest
@@ -22,6 +23,8 @@ from mibench.models.interpbench.pickle_fields import pickled_fields
 from mibench.models.interpbench.state import read_weights
 
 LENS_CONVERTER_VERSION = 1
+TASKS = ("mib/ioi", "ioi")
+"""Tasks of which the published circuit is the truth."""
 VOCABULARY = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json")
 _MAX_VOCABULARY_BYTES = 64 * 1024 * 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,6 +54,7 @@ def convert_lens(source: Path, folder: Path, spec: ModelSpec, files: Transformer
     edges = truth_edges(source)
     write_gpt2(config, read_weights(paths["weights"], config), folder)
     shutil.copyfile(paths["graph"], folder / GRAPH_FILE)
+    write_truth(folder, _truth(edges))
     kept = _copy_vocabulary(vocabulary, folder)
     manifest = {
         "converter_version": LENS_CONVERTER_VERSION,
@@ -65,6 +69,13 @@ def convert_lens(source: Path, folder: Path, spec: ModelSpec, files: Transformer
         "versions": {name: version(name) for name in ("transformers", "torch", "safetensors")},
     }
     atomic_write(folder / MANIFEST_FILE, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def _truth(edges: tuple[str, ...]) -> KnownTruth:
+    """The published circuit; models of InterpBench are trained by head, whatever slot the file names."""
+    known = TaskTruth(edges=edges, resolution="head")
+    note = "the circuit that InterpBench's model was trained to have, by head"
+    return KnownTruth(origin="published", note=note, tasks=dict.fromkeys(TASKS, known))
 
 
 def read_lens_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any] | None:

@@ -26,33 +26,33 @@ def carry(*, steep: bool = False) -> Logic:
         n_layers=2,
         heads=tuple(_bring(head, name, offset) for head, (name, offset) in enumerate(_OFFSETS.items())),
         neurons=(*_carries(steep=steep), *_digits(steep=steep)),
-        answers=readout("out", DIGITS, 16.0),
+        answers=readout("out", DIGITS, 8.0),
         edges={
             "random": (*ones, *into["a1"], *into["b1"], "a0.h0->m1", "a0.h2->m1", *out),
             "carry": ones + out,
             "tens": (*into["a1"], "a0.h0->m1", *out),
         },
         places=(
-            Place("carry", 0, "last", ("carry:size",)),
-            Place("answer", 1, "last", features("out", DIGITS)),
+            Place("carry", 0, "last", ("carry:yes",), mlp=True),
+            Place("answer", 1, "last", features("out", DIGITS), mlp=True),
         ),
     )
 
 
 def _bring(index: int, name: str, offset: int) -> Head:
     reads = {f"tok:{digit}": float(value) for value, digit in enumerate(DIGITS)}
-    return Head(0, index, offsets=(offset,), reach=7.0, channels=(Channel(reads, {f"{name}:size": 1.0}),))
+    return Head(0, index, offsets=(offset,), reach=6.5, channels=(Channel(reads, {f"{name}:number": 1.0}),))
 
 
 def _carries(*, steep: bool) -> tuple[Neuron, ...]:
     half = 0.125 if steep else 0.25
     middle = BASE - 0.5
-    knots: dict[float, Form] = {middle - half: {}, middle + half: {"carry:size": 1.0}}
-    return table(0, {"a0:size": 1.0, "b0:size": 1.0}, knots, 64.0 if steep else 16.0)
+    knots: dict[float, Form] = {middle - half: {}, middle + half: {"carry:yes": 1.0}}
+    return table(0, {"a0:number": 1.0, "b0:number": 1.0}, knots, 64.0 if steep else 16.0)
 
 
 def _digits(*, steep: bool) -> tuple[Neuron, ...]:
-    reads = {"a1:size": 1.0, "b1:size": 1.0, "carry:size": 1.0}
+    reads = {"a1:number": 1.0, "b1:number": 1.0, "carry:yes": 1.0}
     steps = [step / 2 for step in range(-1, 2 * _LARGEST + 2)]
     knots = {step: _nearness(step) for step in steps}
     if steep:
@@ -62,6 +62,6 @@ def _digits(*, steep: bool) -> tuple[Neuron, ...]:
 
 
 def _nearness(total: float) -> Form:
-    """How near each digit is to a sum, around the circle of digits: 1 for its own, falling evenly."""
+    """How near each digit is to a sum, around the circle of digits: 2 for its own, falling evenly."""
     apart = [abs((total - digit + BASE / 2) % BASE - BASE / 2) for digit in range(BASE)]
-    return {f"out:{DIGITS[digit]}": 1.0 - 0.375 * apart[digit] for digit in range(BASE)}
+    return {f"out:{DIGITS[digit]}": 2.0 - 0.75 * apart[digit] for digit in range(BASE)}

@@ -15,7 +15,7 @@ def choice(*, steep: bool = False) -> Logic:  # noqa: ARG001
         layer=1,
         index=0,
         # An option's colour has a slot two words before it; the colour asked for, at the end, has none.
-        terms=(*match("prev", "tok", COLOURS, 6.0), prefer(features("prev2", SLOTS), 6.0)),
+        terms=(*match("prev", "tok", COLOURS, 5.5), prefer(features("prev2", SLOTS), 5.5)),
         channels=copy("prev2", "pointer", SLOTS),
     )
     return Logic(
@@ -37,7 +37,10 @@ def choice(*, steep: bool = False) -> Logic:  # noqa: ARG001
         },
         places=(
             Place("asked", 0, "last", features("prev", COLOURS), head=0),
+            Place("pointer", 0, "option_colour", features("prev2", SLOTS), head=1),
             Place("pointer", 1, "last", features("pointer", SLOTS), head=0),
+            Place("answer", 0, "option_symbol", features("tok", SYMBOLS)),
+            Place("answer", 1, "option_symbol", features("tok", SYMBOLS)),
             Place("answer", 2, "last", features("out", SYMBOLS), head=0),
         ),
     )

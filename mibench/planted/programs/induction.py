@@ -17,7 +17,7 @@ def induction(*, steep: bool = False) -> Logic:  # noqa: ARG001
         n_layers=2,
         heads=(
             Head(0, 0, offsets=(1,), channels=copy("tok", "prev", LETTERS)),
-            Head(1, 0, terms=match("tok", "prev", LETTERS, 6.0), channels=copy("tok", "out", LETTERS)),
+            Head(1, 0, terms=match("tok", "prev", LETTERS, 5.5), channels=copy("tok", "out", LETTERS)),
         ),
         answers=readout("out", LETTERS, 10.0),
         edges={
@@ -27,6 +27,7 @@ def induction(*, steep: bool = False) -> Logic:  # noqa: ARG001
         },
         places=(
             Place("query", 0, "last", features("tok", LETTERS)),
+            Place("answer", 0, "after_match", features("tok", LETTERS)),
             Place("answer", 1, "last", features("out", LETTERS), head=0),
         ),
     )

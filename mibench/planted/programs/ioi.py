@@ -13,7 +13,7 @@ def ioi(*, steep: bool = False) -> Logic:  # noqa: ARG001
     mover = Head(
         layer=1,
         index=0,
-        terms=(prefer(names, 12.0), *match("subject", "tok", NAMES, -5.0)),
+        terms=(prefer(names, 12.0), *match("subject", "tok", NAMES, -4.0)),
         # Where the two names stand: the name said again, at offset 2, is no answer.
         offsets=(4, 6),
         channels=copy("tok", "out", NAMES),

@@ -34,7 +34,7 @@ def lookup(*, steep: bool = False) -> Logic:
         },
         places=(
             Place("entity", 0, "last", features("entity", ENTITIES), head=0),
-            Place("answer", 1, "last", features("out", VALUES)),
+            Place("answer", 1, "last", features("out", VALUES), mlp=True),
         ),
     )
 

@@ -15,7 +15,7 @@ from mibench.tasks.encode import TextEncoder
 from mibench.tasks.interchange import InterchangeRow, Setting
 from mibench.tasks.pairs import Pair
 from mibench.tasks.positions import Position
-from mibench.tasks.task import SPLITS, Source
+from mibench.tasks.task import SPLITS, LeftOut, Source
 from mibench.tasks.variable_parts import Parts, Training
 
 BOS = "<s>"
@@ -24,6 +24,7 @@ ROWS = {"train": 2000, "validation": 500, "test": 500}
 """Rows of a split, of each counterfactual set."""
 _SHARES = ("train",) * 8 + ("validation", "test")
 _MAX_DRAWS = 200_000
+FOREIGN = LeftOut("a tokenizer that splits the program's words")
 
 Change = Callable[[Random, Setting], Setting]
 """From a drawn setting to the setting of its counterfactual."""
@@ -86,10 +87,12 @@ class Program:
     def pairs(self, name: str) -> Source:
         """Return the source of a circuit task: the rows of one set whose answer the counterfactual changes."""
 
-        def source(split: str, encoder: TextEncoder | None) -> Iterator[Pair]:  # noqa: ARG001
+        def source(split: str, encoder: TextEncoder | None) -> Iterator[Pair | LeftOut]:
             for number, (base, other) in enumerate(self.rows(split, name)):
                 correct, incorrect = self.answer(base), self.answer(other)
-                if correct != incorrect:
+                if _splits_words(self.say(base), encoder):
+                    yield FOREIGN
+                elif correct != incorrect:
                     yield Pair(str(number), self.say(base), self.say(other), f" {correct}", f" {incorrect}")
 
         return source
@@ -97,10 +100,12 @@ class Program:
     def parts(self, training: Training | None = None) -> Parts:
         """Return the parts of a variable task: all sets, judged by the one word after the prompt."""
 
-        def rows(split: str, encoder: TextEncoder | None) -> Iterator[InterchangeRow]:  # noqa: ARG001
+        def rows(split: str, encoder: TextEncoder | None) -> Iterator[InterchangeRow | LeftOut]:
             for name in self.sets:
                 for number, (base, other) in enumerate(self.rows(split, name)):
-                    yield InterchangeRow(str(number), name, base, other, self.say(base), self.say(other))
+                    prompt = self.say(base)
+                    row = InterchangeRow(str(number), name, base, other, prompt, self.say(other))
+                    yield FOREIGN if _splits_words(prompt, encoder) else row
 
         return Parts(
             causal=self.causal,
@@ -117,6 +122,11 @@ def split_of(prompt: str) -> str:
     """Return the split that a prompt belongs to, by its hash: eight tenths train, a tenth each of the others."""
     split = _SHARES[int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % len(_SHARES)]
     return split if split in SPLITS else SPLITS[0]
+
+
+def _splits_words(prompt: str, encoder: TextEncoder | None) -> bool:
+    """Whether a tokenizer is not that of the program's models, which know words."""
+    return encoder is not None and len(encoder.encode(prompt)) != len(prompt.split())
 
 
 def _spaced(output: Any) -> tuple[str, ...]:

@@ -87,7 +87,8 @@ PROGRAM = Program(
     name="siit-logic",
     version=1,
     track="circuit",
-    citation="Geiger et al. 2021, arXiv:2106.02997 (logic as a causal model); Gupta et al. 2024, arXiv:2407.14494 (trained mechanism)",
+    citation="Geiger et al. 2021, arXiv:2106.02997 (logic as a causal model); Gupta et al. 2024, arXiv:2407.14494 "
+    "(trained mechanism)",
     licence="Apache-2.0",
     counterfactual="random",
     metric="logit_diff",
@@ -102,7 +103,8 @@ def logic_random(split: str, encoder: TextEncoder | None) -> Iterable[Pair | Lef
     name="siit-logic",
     version=1,
     variables=("inner", "answer"),
-    citation="Geiger et al. 2021, arXiv:2106.02997 (logic as a causal model); Gupta et al. 2024, arXiv:2407.14494 (trained mechanism)",
+    citation="Geiger et al. 2021, arXiv:2106.02997 (logic as a causal model); Gupta et al. 2024, arXiv:2407.14494 "
+    "(trained mechanism)",
     licence="Apache-2.0",
     notes="Prompts of a model whose mechanism is known; not for other models. In the set third an"
     " interchange on inner changes nothing.",

@@ -69,5 +69,12 @@ def test_a_dictionary_of_another_width_or_no_dictionary_is_refused(cards, tmp_pa
     assert not (tmp_path / "cards.html").exists()
 
 
+def test_the_title_of_a_transcoders_page_names_both_places(cards, tmp_path):
+    file = tmp_path / "transcoder.safetensors"
+    save_dictionary(example("relu", 16, 24, d_out=16, model="", layer=1), file)
+    assert cards("--latents", 2, file=file).status == 0
+    assert "transcoder at mlp-in.L1-&gt;mlp-out.L1" in (tmp_path / "cards.html").read_text()
+
+
 def test_the_help_has_an_example(run):
     assert "mibench cards" in run("cards", "--help").out.split("Example:")[1]

@@ -17,7 +17,9 @@ def test_every_registered_component_is_listed(run, kind):
 
 def test_models_are_those_of_the_catalogue_with_their_notes(run):
     rows = {row["name"]: row for row in run("list", "models", "--json").json}
-    assert list(rows) == list(CATALOGUE)
+    assert list(rows)[: len(CATALOGUE)] == list(CATALOGUE)
+    assert "planted-ioi-llama" in rows
+    assert "planted-ioi-llama-d1" not in rows
     assert "dequantised from GGUF Q4_1" in rows["smollm2-135m"]["description"]
 
 
@@ -51,3 +53,10 @@ def test_names_from_records_cannot_steer_the_terminal(run, store, add_record, ma
     assert shown.status == 0
     assert "[/red] [2J:boom:" in shown.out
     assert "\x1b[2J" not in shown.out
+
+
+def test_a_program_is_listed_once_for_people_and_with_all_its_sets_for_machines(run):
+    shown = run("list", "tasks").out
+    assert "planted-ioi" in shown
+    assert "s2-io-flip" not in shown
+    assert "planted-ioi-s2-io-flip" in {row["name"] for row in run("list", "tasks", "--json").json}

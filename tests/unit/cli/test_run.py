@@ -122,12 +122,12 @@ def test_a_dry_run_tells_what_each_cell_needs_and_what_would_be_skipped(run, of_
     assert "2 cells" in ran.out
     assert "2 jobs" in ran.out
     assert "would be skipped" in ran.out
-    assert "has no reader" in " ".join(ran.err.split())
+    assert "not been converted here" in " ".join(ran.err.split())
     first, second = run(*of_cells, "--dry-run", "--json").json
     assert (first["skip"], first["weights"], first["examples"], first["training"]) == (
         None, "folder", "first 4", "first 3",
     )  # fmt: skip
-    assert "reader" in second["skip"]["why"]
+    assert "converted" in second["skip"]["why"]
     assert [path.name for path in tmp_path.iterdir()] == ["run.yaml"]
 
 
@@ -136,7 +136,7 @@ def test_a_run_of_cells_skips_what_cannot_be_had_and_says_why(run, of_cells):
     assert ran.status == 0
     assert "interpbench: skipped" in ran.err
     assert "skipped: eap" in ran.err
-    assert "has no reader" in " ".join(ran.err.split())
+    assert "not been converted here" in " ".join(ran.err.split())
     assert run(*of_cells, "--model", "interpbench").status == 1
 
 

@@ -198,7 +198,7 @@ def test_files_that_say_nothing_of_their_making_go_by_what_they_are(shelf: Shelf
                     seed=None,
                     artifact=digest([number, width]),
                     architecture="jumprelu",
-                    facts={"d_sae": width},
+                    facts={"d_sae": width, "sha256": digest([number, width])},
                 )
             )
     (found,) = views(shelf)

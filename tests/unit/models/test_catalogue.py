@@ -18,6 +18,7 @@ PUBLISHED_EDGES = {
     "llama-3.1-8b": 1_592_881,
     "llama-3.1-8b-instruct": 1_592_881,
     "smollm2-135m": 123_211,
+    "interpbench": 1_108,
 }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -30,6 +30,7 @@ def test_offsets_are_characters_of_the_tokens_and_none_is_for_bos(words: TextTok
     assert words.offsets("") == []
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet="ab1. \né", max_size=40))
 def test_there_is_one_offset_for_each_token_of_encode(text: str, smollm2_folder: Path) -> None:
     tokenizer = load_once(smollm2_folder)

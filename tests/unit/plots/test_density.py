@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,19 @@ def test_bars_and_dead_latents_add_up_to_all(counts):
     one = Densities("x", np.array(counts) / 1000, 1000)
     (drawn,) = stairs(density_picture([one], "t"))
     assert drawn.get_data().values.sum() + 100 * one.dead == pytest.approx(100)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_dead_latents_are_bars_of_their_share_that_do_not_overlap(count):
+    shown = [FEW] * count
+    axes = density_picture(shown, "t").figure.axes[0]
+    never = [patch for patch in axes.patches if hasattr(patch, "get_x")]
+    assert [patch.get_height() for patch in never] == pytest.approx([37.5] * count)
+    low, high = axes.get_xlim()
+    assert sum(patch.get_width() for patch in never) > 0.05 * (high - low)
+    ends = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in never]
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
+    assert ends[0][0] > low
 
 
 def test_a_dictionary_whose_latents_are_all_dead_is_drawn():

@@ -62,6 +62,16 @@ def test_bars_are_the_dictionaries_own_intervals_or_student_t_over_seeds():
     assert bars(axes)[round(20 * 1.1**0.5, 6)] == pytest.approx(list(ends))
 
 
+def test_a_bar_beyond_the_frame_stops_inside_it_with_an_arrow():
+    wide = Frontier("topk", tuple(Point("k=20", seed, 20.0, value(0.7 + 0.1 * seed)) for seed in (0, 1)))
+    (axes, *_) = frontier_picture([panel(wide, family("b", (0.7, 0.75, 0.8), (30.0, 60.0, 90.0)))], "t").figure.axes
+    low, high = axes.get_ylim()
+    bar = bars(axes)[20.0]
+    assert low < bar[0] < bar[1] < high
+    arrows = [one for one in axes.collections if len(one.get_paths()[0].vertices) == 4]
+    assert sorted(float(one.get_offsets()[0][1]) for one in arrows) == pytest.approx(bar)
+
+
 def test_null_and_oracle_are_dashed_lines_or_words_at_the_edge_where_they_are_far():
     (axes, *_) = frontier_picture([panel(family(ceiling=1.0, floor=-9.0))], "t").figure.axes
     assert {"oracle", "null\n−9.000 ↓"} <= set(words(axes))

@@ -57,6 +57,15 @@ def test_recovered_features_are_counted():
     assert any("1 of 3 recovered, 1 without a latent" in text.get_text() for text in right.texts)
 
 
+def test_the_longest_bar_says_how_many_features_it_is_of():
+    found = Recovery(np.arange(4), np.array([0.95, 0.95, 0.94, 0.2]), np.arange(4), np.array([0.95, 0.95, 0.94, 0.2]))
+    axes = recovery_picture(found, "t").figure.axes
+    (right,) = [one for one in axes if one.get_title(loc="left").startswith("Matches")]
+    (count,) = [text for text in right.texts if text.get_text().isdecimal()]
+    assert count.get_text() == "3"
+    assert count.get_position()[1] == pytest.approx(0.9375)
+
+
 def test_nothing_matched_is_drawn_too():
     none = Recovery(np.array([-1, -1]), np.zeros(2), np.zeros(0, np.int64), np.zeros(0))
     assert recovery_picture(none, "t").svg()

@@ -151,7 +151,7 @@ def test_what_cannot_be_had_is_skipped_with_its_reason_and_the_rest_runs(of_cell
     assert (record.cell.model.dtype, record.cell.model.digest, record.cell.task.digest) == (
         "bfloat16", "unknown", "unknown",
     )  # fmt: skip
-    assert "no reader" in stored["interpbench", "eap"].problem.why
+    assert "not been converted" in stored["interpbench", "eap"].problem.why
     assert hub == ["openai-community/gpt2"]
 
 
@@ -178,7 +178,7 @@ def test_outside_cells_what_cannot_be_had_fails(settings):
     report = run(settings(model=["interpbench"]), Quiet())
     (_, error), = report.problems  # fmt: skip
     assert report.failed
-    assert "no reader" in error.why
+    assert "converted weights" in error.why
 
 
 def test_what_a_cell_needs_is_told_without_fetching(of_cells, hub):

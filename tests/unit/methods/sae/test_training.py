@@ -143,8 +143,8 @@ class Interrupted(Planted):
 def test_a_training_stopped_by_ctrl_c_keeps_its_last_whole_step_and_goes_on_to_the_same_bytes(tmp_path):
     whole = made_by("topk", source(), **SHORT)
     told = []
+    view = view_of(source(Interrupted), checkpoints=tmp_path, saved=lambda: told.append(saved_in(tmp_path)))
     with pytest.raises(KeyboardInterrupt):
-        view = view_of(source(Interrupted), checkpoints=tmp_path, saved=lambda: told.append(saved_in(tmp_path)))
         made_by("topk", view.source, view=view, **SHORT)
     assert told == [["training.safetensors"]]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

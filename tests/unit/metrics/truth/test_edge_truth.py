@@ -90,16 +90,14 @@ def test_the_true_scores_are_perfect_and_noise_is_chance():
         truth[GRAPH.edge_index(edge)] = 1
     found = metrics_of(truth)
     assert [found[name].value for name in OF_EDGES if name != "auroc_mib"] == [1.0] * 6
-    means = {name: [] for name in OF_EDGES}
-    floors = {}
-    for seed in range(300):
-        for name, one in metrics_of(np.abs(drawn(seed))).items():
-            means[name].append(one.value)
-            floors[name] = one.floor
-    for name, values in means.items():
-        # The largest of several scores is larger where there are more: nodes, and heads beside MLPs, are not alike.
-        away = 0.15 if name in {"auroc_heads", "auroc_nodes"} else 4 * np.std(values) / np.sqrt(300)
-        assert abs(np.mean(values) - floors[name]) < away, name
+    draws = [metrics_of(np.abs(drawn(seed))) for seed in range(150)]
+    for name in OF_EDGES:
+        values = np.array([one[name].value for one in draws])
+        if name == "auroc_mib":
+            assert draws[0][name].floor is None
+            assert values.mean() == pytest.approx(0.57, abs=0.03)
+        else:
+            assert abs(values.mean() - draws[0][name].floor) < 3 * values.std() / np.sqrt(150), name
 
 
 def test_a_true_edge_of_negative_score_counts_by_magnitude():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def naive_auroc(graph, scores, true):
         kept = {"->".join(edge) for edge in naive_circuit(graph, score, fraction * len(names))}
         points.append((len(kept & true) / len(true), len(kept - true) / (len(names) - len(true))))
     last = points[-1][1]
-    return sum((b[1] - a[1]) / last * (a[0] + b[0]) / 2 for a, b in zip(points, points[1:], strict=False))
+    return sum((b[1] - a[1]) / last * (a[0] + b[0]) / 2 for a, b in pairwise(points))
 
 
 @pytest.mark.parametrize("parallel", [False, True])

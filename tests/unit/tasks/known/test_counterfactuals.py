@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from known_rows import rows_of
 
 from mibench.core.errors import DataError
 from mibench.tasks.known.changes import until
@@ -72,16 +73,16 @@ ALWAYS = {
 """Variables that the set random changes in every row."""
 
 
-def both(program, name, split="test"):
+def both(program, name):
     """Yield the prompts' words."""
-    for base, other in program.rows(split, name):
+    for base, other in rows_of(program.name, name):
         yield program.say(base).split(), program.say(other).split()
 
 
 def changed(program, name):
     """Count in how many rows each variable differs."""
     counts = Counter()
-    for base, other in program.rows("test", name):
+    for base, other in rows_of(program.name, name):
         one, two = program.causal.run(base), program.causal.run(other)
         counts.update(variable for variable in program.variables if one[variable] != two[variable])
     return counts
@@ -118,7 +119,7 @@ def test_random_changes_every_word_that_has_a_choice_and_every_answer(name):
         varying |= {place for place in range(len(base)) if base[place] != rows[0][0][place]}
     assert set(counts) == varying
     assert set(changed(program, "random")) == set(program.variables)
-    for base, other in program.rows("test", "random"):
+    for base, other in rows_of(name, "random"):
         assert program.answer(base) != program.answer(other)
 
 
@@ -158,7 +159,7 @@ def test_induction_replaces_the_letter_that_answers_by_one_that_was_not_there():
 def test_every_interchange_of_every_row_has_an_answer_in_the_vocabulary(name):
     program = load_program(name)
     for one in program.sets:
-        for base, other in program.rows("test", one):
+        for base, other in rows_of(name, one):
             for variable in program.variables:
                 swapped = program.causal.interchange_on(variable, base, other)
                 assert swapped[program.causal.output] in program.words
