@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from mibench.artifacts.dictionaries.dictionary import Dictionary
 from mibench.cli.dry_run import by_reason, store_row
 from mibench.cli.report import plain, print_error, print_json, print_table
 from mibench.core.errors import MibenchError
+from mibench.core.files import is_folder
 from mibench.core.hook_points import HookKind
 from mibench.core.specs import Track
 from mibench.methods.method import Method
@@ -89,6 +91,11 @@ def _looked_at(ref: str, settings: RunSettings) -> _LookedAt:
     return _LookedAt(row, places, tuple(refused))
 
 
+def _loaded(model: str) -> str:
+    """Name that a model has once it is loaded, which its dictionaries state."""
+    return f"local:{Path(model).resolve().name}" if is_folder(model) else model
+
+
 def _check_models(found: Dictionary, settings: RunSettings) -> None:
     """Check that a dictionary is for one of the models of the run, and as wide, as far as it can be told here.
 
@@ -99,8 +106,8 @@ def _check_models(found: Dictionary, settings: RunSettings) -> None:
         for task in settings.task:
             check_model_name(found, "", task)
         return
-    suited = [model for model in settings.model if is_for(found, model)] or settings.model[:1]
-    check_model_name(found, suited[0], "")
+    suited = [model for model in settings.model if is_for(found, _loaded(model))] or settings.model[:1]
+    check_model_name(found, _loaded(suited[0]), "")
     size, kinds = model_size(suited[0]), {found.place.hook.kind, found.place.target.kind}
     if size is not None and HookKind.HEADS not in kinds:
         check_model(found, size.width, size.width)

@@ -12,6 +12,7 @@ from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mibench.leaderboard.validity import Validity
+    from mibench.plots.style import Picture, Theme
 
 RUN_FILE = "known_truth"
 RECORDS = "runs/known-truth"
@@ -41,12 +42,13 @@ def command(*, records: str | None, out: str, theme: str, as_json: bool) -> None
     folder = _run(silent=as_json) if records is None else Path(records)
     found = validities(make_groups(collect([Store(folder)])))
     rows = [_row(one) for one in found]
-    _write(Path(out), rows, found, theme)
+    _write(Path(out), rows, "dark" if theme == "dark" else "light")
     if as_json:
         print_json({"out": out, "scores": rows})
         return
-    print_table([_shown(row) for row in rows], "Spearman's ρ between methods by a score and by the truth")
-    click.echo(plain(f"{out}: validity.csv, validity.json, validity.svg, validity.png"))
+    for (track, truth), part in _tables(rows).items():
+        print_table([_shown(row) for row in part], f"{track} track: ρ of methods by a score and by the truth ({truth})")
+    click.echo(plain(f"{out}: validity.csv, validity.json and a picture of each table, .svg and .png"))
 
 
 def _check_folder(folder: Path) -> None:
@@ -69,6 +71,8 @@ def _run(*, silent: bool) -> Path:
 def _row(one: Validity) -> dict[str, Any]:
     known = [ground for ground in one.grounds if ground.rho is not None]
     return {
+        "track": one.track.value,
+        "truth": one.truth,
         "score": one.score,
         "rho": one.value,
         "ci_low": one.ci_low,
@@ -89,24 +93,39 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     return keys | {"models": str(row["models"]), "programs": str(row["programs"]), "verdict": row["verdict"]}
 
 
-def _write(folder: Path, rows: list[dict[str, Any]], found: list[Validity], theme: str) -> None:
+def _tables(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    tables: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        tables.setdefault((row["track"], row["truth"]), []).append(row)
+    return tables
+
+
+def _write(folder: Path, rows: list[dict[str, Any]], theme: Theme) -> None:
     import json
 
     import pandas as pd
 
     from mibench.core.files import atomic_write
-    from mibench.plots.agreement import Agreement, agreement_picture
 
-    drawn = [
-        Agreement(one.score, one.value, one.ci_low, one.ci_high, _single(one)) for one in found if one.value is not None
-    ]
-    picture = agreement_picture(drawn, "Do scores track the truth?", theme="dark" if theme == "dark" else "light")
     flat = pd.DataFrame([{key: value for key, value in row.items() if key != "grounds"} for row in rows])
     atomic_write(folder / "validity.csv", flat.to_csv(index=False, float_format="%.6g"))
     atomic_write(folder / "validity.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
-    atomic_write(folder / "validity.svg", picture.svg())
-    atomic_write(folder / "validity.png", picture.png())
+    for (track, truth), part in _tables(rows).items():
+        picture = _picture(part, f"{track.title()} scores against the truth ({truth})", theme)
+        atomic_write(folder / f"{track}-{truth}.svg", picture.svg())
+        atomic_write(folder / f"{track}-{truth}.png", picture.png())
 
 
-def _single(one: Validity) -> tuple[float, ...]:
-    return tuple(ground.rho for ground in one.grounds if ground.rho is not None)
+def _picture(rows: list[dict[str, Any]], title: str, theme: Theme) -> Picture:
+    from mibench.plots.agreement import Agreement, agreement_picture
+
+    drawn = [
+        Agreement(row["score"], row["rho"], row["ci_low"], row["ci_high"], _single(row))
+        for row in rows
+        if row["rho"] is not None
+    ]
+    return agreement_picture(drawn, title, theme=theme)
+
+
+def _single(row: dict[str, Any]) -> tuple[float, ...]:
+    return tuple(ground["rho"] for ground in row["grounds"] if ground["rho"] is not None)

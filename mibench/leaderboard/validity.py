@@ -11,13 +11,17 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from mibench.core.errors import DataError
+from mibench.core.specs import Track
 from mibench.leaderboard.rows import Group, Row
 from mibench.metrics.bootstrap import Resampling
 from mibench.metrics.metric import METRICS
 
-TRUTH = ("auroc", "auroc_heads")
-"""What says how near a method comes to the truth; the first that a ground has. The second where q, k and v of a
-head are not told apart."""
+TRUTHS: Mapping[Track, Mapping[str, tuple[str, ...]]] = {
+    Track.CIRCUIT: {"auroc": ("auroc", "auroc_heads"), "average_precision": ("average_precision",)},
+    Track.VARIABLE: {"subspace_overlap": ("subspace_overlap",), "site_auroc": ("site_auroc",)},
+}
+"""What says how near a method comes to the truth, by track: the first metric that a ground has. ``auroc_heads`` stands
+in where q, k and v of a head are not told apart."""
 OF_TRUTH = "truth"
 """Package of the metrics that compare with the truth."""
 CONTROLS = ("known-truth",)
@@ -31,7 +35,7 @@ class OnGround:
     """One score on one task of one model.
 
     Attributes:
-        task: Name of the task.
+        task: Name of the task, with the causal variable in the variable track.
         model: Name of the model.
         rho: Spearman's ρ of the score, better side up, with the truth; None where all methods have one value.
         n: Number of methods with both numbers.
@@ -48,6 +52,8 @@ class Validity:
     """How well a score ranks methods as the truth does.
 
     Attributes:
+        track: Of the methods.
+        truth: What the truth is measured by.
         score: Name of the metric.
         value: Mean of ρ over grounds, from −1 to 1; None: no ground has one.
         ci_low: Lower end of the interval, models of one program resampled together; None: fewer than two programs.
@@ -55,6 +61,8 @@ class Validity:
         grounds: Every ground.
     """
 
+    track: Track
+    truth: str
     score: str
     value: float | None
     ci_low: float | None
@@ -79,40 +87,48 @@ class Validity:
 
 
 def validities(groups: Iterable[Group], resampling: Resampling | None = None) -> list[Validity]:
-    """Return how each truth-free score agrees with the truth, the best first.
+    """Return how each truth-free score agrees with each measure of the truth, track by track, the best first.
 
     Source: the question whether a benchmark's score measures what it is to measure (construct validity).
 
     Args:
-        groups: Groups of circuit records; those without a truth are left out.
+        groups: Groups of records; those without a truth are left out.
         resampling: Of programs; None: the default draws.
 
     Raises:
         DataError: No group has a truth and enough methods.
     """
-    found: dict[str, list[OnGround]] = defaultdict(list)
+    found: dict[tuple[Track, str, str], list[OnGround]] = defaultdict(list)
     for group in groups:
-        for score, ground in _of_group(group).items():
-            found[score].append(ground)
+        for truth, names in TRUTHS.get(group.track, {}).items():
+            for score, ground in _of_group(group, names).items():
+                found[group.track, truth, score].append(ground)
     if not found:
         raise DataError(
             "There is nothing to validate.",
             why=f"No model with a known mechanism has records of {LEAST} or more methods here.",
             do="mibench run known_truth, and give its folder of records.",
         )
-    scored = [_validity(score, grounds, resampling or Resampling()) for score, grounds in found.items()]
-    return sorted(scored, key=lambda one: (one.value is None, -(one.value or 0.0), one.score))
+    measured = {key: grounds for key, grounds in found.items() if any(one.n for one in grounds)}
+    scored = [_validity(*key, grounds, resampling or Resampling()) for key, grounds in measured.items()]
+    return sorted(scored, key=_order)
 
 
-def _of_group(group: Group) -> dict[str, OnGround]:
+def _order(one: Validity) -> tuple[str, int, bool, float, str]:
+    place = list(TRUTHS[one.track]).index(one.truth)
+    return one.track.value, place, one.value is None, -(one.value or 0.0), one.score
+
+
+def _of_group(group: Group, truths: Sequence[str]) -> dict[str, OnGround]:
     rows = [row for row in group.rows if row.status == "ok" and row.method not in CONTROLS]
-    name = next((name for name in TRUTH if sum(_number(row, name) is not None for row in rows) >= LEAST), None)
+    name = next((name for name in truths if sum(_number(row, name) is not None for row in rows) >= LEAST), None)
     if name is None:
         return {}
     truth = np.array([_number(row, name) for row in rows], dtype=np.float64)
     cell = group.cell
+    variable = f" / {cell.variable.name}" if cell.variable else ""
     return {
-        score: OnGround(cell.task.name, cell.model.name, *_rho(rows, score, sign, truth))
+        score: OnGround(cell.task.name + variable, cell.model.name, *_rho(rows, score, sign, truth))
         for score, sign in _scores(rows).items()
     }
 
@@ -143,14 +159,14 @@ def _number(row: Row, name: str) -> float | None:
     return None if metric is None else metric.value
 
 
-def _validity(score: str, grounds: Sequence[OnGround], resampling: Resampling) -> Validity:
+def _validity(track: Track, truth: str, score: str, grounds: Sequence[OnGround], resampling: Resampling) -> Validity:
     by_program: dict[str, list[float]] = defaultdict(list)
     for one in grounds:
         if one.rho is not None:
-            by_program[one.task].append(one.rho)
+            by_program[one.task.split(" / ")[0]].append(one.rho)
     every = [rho for rhos in by_program.values() for rho in rhos]
     low, high = _interval(list(by_program.values()), resampling)
-    return Validity(score, fmean(every) if every else None, low, high, tuple(grounds))
+    return Validity(track, truth, score, fmean(every) if every else None, low, high, tuple(grounds))
 
 
 def _interval(clusters: Sequence[Sequence[float]], resampling: Resampling) -> tuple[float | None, float | None]:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from mibench.core.errors import StoreError
-from mibench.core.files import atomic_write
+from mibench.core.files import atomic_write, exists, is_folder
 from mibench.core.names import unknown
-from mibench.core.truth import SUBSPACES_FILE, write_truth
+from mibench.core.truth import SUBSPACES_FILE, TRUTH_FILE, write_truth
 from mibench.planted.attention import Positions
 from mibench.planted.card import card
 from mibench.planted.features import FloatArray
@@ -135,19 +135,34 @@ def write_planted(planted: Planted, folder: Path) -> None:
     Raises:
         StoreError: The folder cannot be written, or holds something already.
     """
+    if exists(folder) and not _is_empty(folder):
+        raise StoreError(f"{folder} was not written.", why="There is something there.", do="Name another folder.")
     temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
     try:
         temporary.mkdir(parents=True)
         _fill(planted, temporary)
-        temporary.rename(folder)
+        _put(temporary, folder)
     except OSError as error:
         raise StoreError(
             f"{folder} could not be written.",
             why=f"{error.strerror or error}",
-            do="Free space, or name a folder that is empty or not there; nothing was changed.",
+            do="Free space, or name another folder.",
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return is_folder(folder) and not any(folder.iterdir())
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.rename(folder)
+    except OSError:
+        # Another process may have written the same files since.
+        if not (folder / TRUTH_FILE).is_file():
+            raise
 
 
 def _fill(planted: Planted, folder: Path) -> None:

@@ -24,6 +24,7 @@ from mibench.records.store import Store
 from mibench.runner.cells import method_ref
 from mibench.runner.dictionary_cell import score_all
 from mibench.runner.dictionary_ground import evaluation_of
+from mibench.runner.grounds import check_places
 from mibench.runner.handed_in_featurizers import Whose
 from mibench.runner.meter import Meter
 from mibench.runner.settings import RunSettings
@@ -36,9 +37,10 @@ def read_dictionary(path: Path, whose: Whose, settings: RunSettings) -> tuple[Di
     """Read a dictionary and say whose it is; settings say the model and the place where the file does not.
 
     Raises:
-        UsageError: No such file, or several models or hook points are given.
+        UsageError: No such file, several hook points are given, or one for data that are generated.
         ArtifactError: It cannot be used.
     """
+    check_places(settings)
     found = load_dictionary(path, hook=_stated_hook(settings))
     name = whose.method or found.method or path.resolve().stem
     reference = method_ref(
@@ -93,7 +95,7 @@ def check_model_name(found: Dictionary, model: str, task: str) -> None:
     raise ArtifactError(
         f"The dictionary is not for {task if is_generated(task) else model}.",
         why=" ".join(filter(None, ("It says that it is for", what, f"{own}."))),
-        do=f"Use --{use} {own}, or another dictionary.",
+        do=f"Use --{use} {own.removeprefix('local:')}, or another dictionary.",
     )
 
 

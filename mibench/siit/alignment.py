@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -106,19 +106,48 @@ class Alignment:
         ends = {INPUT: (INPUT,), LOGITS: (LOGITS,), **self.nodes}
         return tuple((one, other) for source, to in links for one in ends[source] for other in ends[to])
 
+    @cached_property
+    def flow_links(self) -> tuple[Link, ...]:
+        """The link that each of :attr:`flows` stands for."""
+        return tuple(link for link in self.links for _ in self.flows_of([link]))
+
     def edges_of(self, links: Iterable[Link]) -> tuple[str, ...]:
         """The same as edges of the graph: one into each of q, k and v of a head."""
         return tuple(edge for flow in self.flows_of(links) for edge in edges_between(flow))
+
+    def mixed(self, kept: Collection[Link], base: Setting, other: Setting) -> Any:
+        """Return the answer where some links hand on what the base makes of them, and all others another's values.
+
+        None: the causal model has no answer to that.
+        """
+        changed = self.causal.run(other)
+        values: dict[str, Any] = {}
+
+        def value(part: str, end: str) -> Any:
+            held = {}
+            for parent in self.parents(part):
+                key = INPUT if parent == part else self.owners.get(parent, INPUT)
+                here = base if key == INPUT else values
+                held[parent] = (here if (key, end) in kept else changed)[parent]
+            return held[part] if part in held else self.causal.intervene(base, held)[part]
+
+        output = self.causal.output
+        try:
+            for key in self._order:
+                values |= {part: value(part, key) for part in self.causal.parts(key)}
+            if output not in self.owners:
+                return value(output, LOGITS)
+            return values[output] if (self.owners[output], LOGITS) in kept else changed[output]
+        except DataError:
+            return None
 
     def live(self, link: Link, base: Setting, other: Setting) -> bool:
         """Whether handing the counterfactual's values along this link alone changes the answer.
 
         Where the causal model has no answer to that, it counts as unchanged.
         """
-        try:
-            return bool(self._handed(link, base, other) != self.causal.run(base)[self.causal.output])
-        except DataError:
-            return False
+        answer = self.mixed([one for one in self.links if one != link], base, other)
+        return answer is not None and bool(answer != self.causal.run(base)[self.causal.output])
 
     def live_links(self, rows: Iterable[tuple[Setting, Setting]]) -> tuple[Link, ...]:
         """Return the links that matter in some of the rows."""
@@ -127,24 +156,18 @@ class Alignment:
             found |= {link for link in self.links if link not in found and self.live(link, base, other)}
         return tuple(link for link in self.links if link in found)
 
-    def _handed(self, link: Link, base: Setting, other: Setting) -> Any:
-        causal, output = self.causal, self.causal.output
-        clean, changed = causal.run(base), causal.run(other)
-        if link[1] == LOGITS and output in self.owners:
-            return changed[output]
-        ends = (output,) if link[1] == LOGITS else causal.parts(link[1])
-        values = {}
-        for end in ends:
-            held = {parent: clean[parent] for parent in self.parents(end)}
-            held |= {name: changed[name] for name in self.links[link] if name in held}
-            values[end] = held[end] if end in held else causal.intervene(base, held)[end]
-        return causal.intervene(base, values)[output]
-
     def places(self, nodes: Iterable[str]) -> Tensor:
         """Nodes as a mask, bool ``[n_layers, n_heads + 1]``; an MLP is the last of its layer."""
         flat = torch.zeros(self.graph.n_sources - 1, dtype=torch.bool)
         flat[[self.graph.source_index(node) - 1 for node in nodes]] = True
         return flat.view(self.graph.n_layers, self.graph.n_heads + 1)
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        """The keys of :attr:`nodes`, each after those it depends on."""
+        ordered = (self.owners.get(one.name) for one in self.causal.order)
+        last = {key: place for place, key in enumerate(ordered) if key is not None}
+        return tuple(sorted(last, key=lambda key: last[key]))
 
     def _reads(self, source: str, destination: str) -> bool:
         row, column = self.graph.source_index(source), self.graph.destination_index(slots_of(destination)[0])

@@ -38,10 +38,9 @@ def card(recipe: Recipe, truth: KnownTruth, made: Made, findings: Findings) -> s
     failures = "".join(f"\n- not reached: {line}" for line in findings.failures)
     return f"""# {recipe.program}
 
-A GPT-2 of {sizes.n_layers} layers, {sizes.n_heads} heads a layer and width {sizes.d_model} that was trained to have a
-known mechanism: strict interchange-intervention training (Gupta et al. 2024, arXiv:2407.14494), with a further loss
-that asks the true edges to do by themselves what the model does. It knows {len(program.words)} words, and reads no
-other text.
+A GPT-2 of {sizes.n_layers} layers, {sizes.n_heads} heads a layer and width {sizes.d_model}, trained to have a known
+mechanism: strict interchange-intervention training (Gupta et al. 2024, arXiv:2407.14494), with one more loss, by which
+the true edges alone have to do what the causal model does. It knows {len(program.words)} words and reads no others.
 
 A prompt: `{example}`, answered by `{program.answer(program_row(recipe))}`.
 
@@ -63,15 +62,15 @@ Where the task's variables live; their directions are not known:
 
 ## Training
 
-{made.steps} steps of {recipe.batch} prompts, the learning rate {recipe.lr:g} until step {made.decay_from}, then down
-to 0; AdamW, seed {recipe.seed}; losses' weights: {weights}. {made.seconds / 60:.1f} minutes on one core of a CPU server
-that did other work beside.
+{made.steps} steps of {recipe.batch} prompts with AdamW; the learning rate is {recipe.lr:g} until step
+{made.decay_from}, then falls to 0. Seed {recipe.seed}. Weights of the losses: {weights}.
+It took {made.seconds / 60:.1f} minutes on one core of a CPU server that did other work beside.
 
     python -m mibench.siit train {recipe.program} --out FOLDER
 
 ## Checks
 
-On prompts of the test split, which training has not seen (`python -m mibench.siit check FOLDER`):
+On bases of the test split, which training has not seen (`python -m mibench.siit check FOLDER`):
 
 {checks}{failures}
 

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from mibench.core.errors import DataError
-from mibench.siit.alignment import Alignment
+from mibench.siit.alignment import Alignment, Link
 from mibench.tasks.interchange import Setting
 from mibench.tasks.known.program import BOS, Program, split_of
 
 _CHANGED = 0.5
-"""Share of pairs whose second prompt comes from a counterfactual set; the others share nothing by design."""
+"""Share of pairs whose second prompt is of a counterfactual set, if of the train split; others share nothing."""
+_WHOLE = 0.5
+"""Share of rows in which all true edges are kept; in the rest a random subset of the causal graph's."""
 _SINGLE, _ALL = 0.4, 0.3
 """Shares of rows in which one off-circuit node is swapped, and all of them; in the rest a random subset."""
 
@@ -32,6 +34,8 @@ class Examples:
         swapped: Id of the causal model's answer after that, ``[batch]``.
         on: Nodes of the variable, bool ``[batch, n_layers, n_heads + 1]``.
         off: Off-circuit nodes that are swapped in the strict loss, likewise.
+        kept: True edges that are kept in the edge loss, bool ``[batch, flows]``; the others carry the partner's values.
+        mixed: Id of the causal model's answer to that, ``[batch]``.
     """
 
     settings: tuple[Setting, ...]
@@ -41,6 +45,8 @@ class Examples:
     swapped: Tensor
     on: Tensor
     off: Tensor
+    kept: Tensor
+    mixed: Tensor
 
     @property
     def partners(self) -> Tensor:
@@ -105,6 +111,7 @@ class Reader:
         settings, sources = (*bases, *partners), (*partners, *bases)
         chosen = [self._swapped(random, *pair) for pair in zip(settings, sources, strict=True)]
         variables, swapped = zip(*chosen, strict=True)
+        kept, mixed = zip(*(self._mixed(random, *pair) for pair in zip(settings, sources, strict=True)), strict=True)
         places = {name: alignment.places(nodes) for name, nodes in alignment.nodes.items()}
         return Examples(
             settings=settings,
@@ -114,17 +121,25 @@ class Reader:
             swapped=self.answer_ids(swapped),
             on=torch.stack([places[variable] for variable in variables]),
             off=torch.stack([alignment.places(self._outside(random)) for _ in settings]),
+            kept=torch.tensor([[link in links for link in alignment.flow_links] for links in kept]),
+            mixed=self.answer_ids(mixed),
         )
 
     def _drawn(self, random: Random) -> Setting:
         while True:
             setting = self.program.draw(random)
-            if split_of(self.program.say(setting)) == "train":
+            if self._trained(setting):
                 return setting
+
+    def _trained(self, setting: Setting) -> bool:
+        return split_of(self.program.say(setting)) == "train"
 
     def _partner(self, random: Random, base: Setting) -> Setting:
         if random.random() < _CHANGED:
-            return self.program.sets[random.choice(tuple(self.program.sets))](random, base)
+            other = self.program.sets[random.choice(tuple(self.program.sets))](random, base)
+            # Each of the two is a base of the other, so neither may be a prompt of another split.
+            if self._trained(other):
+                return other
         return self._drawn(random)
 
     def _swapped(self, random: Random, base: Setting, source: Setting) -> tuple[str, str]:
@@ -136,6 +151,16 @@ class Reader:
             if answer is not None:
                 return name, answer
         raise self._wrong("no variable of a pair can be interchanged", "Correct its causal model.")
+
+    def _mixed(self, random: Random, base: Setting, source: Setting) -> tuple[list[Link], str]:
+        """Links that are kept, and the answer when all others carry the source's values."""
+        links = list(self.alignment.links)
+        if random.random() >= _WHOLE:
+            kept = [link for link in links if random.random() < 0.5]
+            answer = self.alignment.mixed(kept, base, source)
+            if answer is not None:
+                return kept, str(answer)
+        return links, self.program.answer(base)
 
     def _outside(self, random: Random) -> tuple[str, ...]:
         others, kind = self.alignment.others, random.random()

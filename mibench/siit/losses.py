@@ -2,8 +2,9 @@
 
 Behaviour: cross-entropy of the answer. IIT: a variable's nodes are swapped from a source run, and the answer must be
 the causal model's (Geiger et al. 2022, arXiv:2112.00826). Strict: nodes outside the circuit are swapped, and the
-answer must stay (Gupta et al. 2024, arXiv:2407.14494). Edges, which those two do not have: all edges that are not
-true ones carry another prompt's values, and the answer must stay; so the edges are true, and not the nodes alone.
+answer must stay (Gupta et al. 2024, arXiv:2407.14494). Edges, which those two do not have: all edges but the true ones
+carry another prompt's values, and in half of the rows some of the true ones too; the answer must be the causal model's
+for that mixture. So the edges are true, and not the nodes alone.
 
 Targets are smoothed: all four then ask for the same finite logits, so that a circuit is as sure as the whole model.
 """
@@ -31,7 +32,7 @@ class Weights:
         behaviour: The answer without a swap.
         iit: Swaps of variables.
         strict: Swaps of off-circuit nodes.
-        edges: All edges but the true ones ablated.
+        edges: All edges but true ones ablated.
         smoothing: Share of the target that is spread over the vocabulary.
     """
 
@@ -55,12 +56,12 @@ def losses(network: Network, examples: Examples, flows: tuple[Flow, ...], weight
     rows = torch.cat([examples.partners, examples.strangers])
     swap = Swap(plain, rows, torch.cat([examples.on, examples.off]))
     iit, strict = network.answer(network.run(examples.ids.repeat(2, 1), swap)).chunk(2)
-    circuit = circuit_logits(network, flows, plain, plain.rows(examples.partners))
+    circuit = circuit_logits(network, flows, plain, plain.rows(examples.partners), examples.kept)
     found = {
         "behaviour": (network.answer(plain), examples.answers),
         "iit": (iit, examples.swapped),
         "strict": (strict, examples.answers),
-        "edges": (circuit, examples.answers),
+        "edges": (circuit, examples.mixed),
     }
     smoothing = weights.smoothing
     return {

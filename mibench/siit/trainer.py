@@ -164,11 +164,12 @@ def accuracy(network: Network, reader: Reader, examples: Examples) -> dict[str, 
             network.answer(network.run(examples.ids, Swap(plain, rows, nodes))).argmax(-1)
             for rows, nodes in ((examples.partners, examples.on), (examples.strangers, examples.off))
         )
-        circuit = circuit_logits(network, reader.alignment.flows, plain, plain.rows(examples.partners))
+        partners = plain.rows(examples.partners)
+        circuit = circuit_logits(network, reader.alignment.flows, plain, partners, examples.kept)
     right = {
         "behaviour": network.answer(plain).argmax(-1) == examples.answers,
         "strict": off == examples.answers,
-        "edges": circuit.argmax(-1) == examples.answers,
+        "edges": circuit.argmax(-1) == examples.mixed,
     }
     for variable in reader.alignment.nodes:
         chosen = torch.tensor([one == variable for one in examples.variables])

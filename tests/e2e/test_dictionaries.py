@@ -12,6 +12,7 @@ from dictionary_examples import example
 from stand_in import write_model, write_rows
 
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
+from mibench.artifacts.dictionary_files import save_dictionary_as
 from mibench.cli.dry_run import duration, size
 from mibench.records.store import Store
 
@@ -196,6 +197,14 @@ def test_a_broken_file_is_spoken_of_as_a_dictionary(cell, broken, name, command)
     assert not any(word in ran.err for word in ("circuit", "edge", "Traceback", "pydantic"))
 
 
+def test_a_file_that_does_not_say_where_it_reads_is_pointed_to_the_option(cell, tmp_path):
+    save_dictionary_as(example("jumprelu", d_in=16), tmp_path / "params.npz", "gemma-scope")
+    ran = cell("score", "params.npz", train=(), hook=())
+    assert ran.status == 1
+    assert "--hook residual-post.L" in ran.err
+    assert cell("score", "params.npz", train=()).status == 0
+
+
 def test_one_bad_file_does_not_stop_the_others(cell, broken):
     assert cell("discover", *TOPK, "--out", "good.safetensors").status == 0
     ran = cell("score", "cut.safetensors", "good.safetensors", "--json", train=(), hook=())
@@ -245,6 +254,8 @@ def test_a_dry_run_of_files_goes_by_the_places_that_they_name_and_says_which_are
         save_dictionary(example("topk", d_in=16, model="", layer=layer), broken / f"{layer}.safetensors")
     save_dictionary(example("topk", d_in=5, model=""), broken / "narrow.safetensors")
     save_dictionary(example("topk", d_in=16, model="gpt2"), broken / "other.safetensors")
+    assert cell("discover", *TOPK, "--out", "made.safetensors").status == 0
+    assert cell("score", "made.safetensors", "--dry-run", "--json", train=(), hook=()).json["refused"] == []
     files = ("0.safetensors", "1.safetensors", "cut.safetensors", "narrow.safetensors", "other.safetensors")
     ran = cell("score", *files, "--dry-run", "--json", train=(), hook=())
     assert [one["hook"] for one in ran.json["activations"]] == ["residual-post.L0", "residual-post.L1"]
@@ -278,8 +289,10 @@ def test_a_dry_run_keeps_its_columns_where_some_jobs_have_no_hook(run, network, 
 
 @pytest.mark.parametrize("words", [("--hook", "residual-post.L1"), ("--model", "smollm2-135m")])
 def test_places_mean_nothing_where_data_are_generated_and_are_refused(run, words):
-    for command in (("run",), ("discover", "--out", "a.safetensors")):
-        ran = run(*command, "--task", "sae-synthetic-toy", "--method", "random-dictionary", *words)
+    save_dictionary(example("topk", model="sae-synthetic-toy", layer=0), Path("a.safetensors"))
+    method = ("--method", "random-dictionary")
+    for command in (("run", *method), ("discover", *method, "--out", "b.safetensors"), ("score", "a.safetensors")):
+        ran = run(*command, "--task", "sae-synthetic-toy", *words)
         assert ran.status == 2
         assert "are generated: there is no model" in ran.err
 

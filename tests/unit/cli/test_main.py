@@ -117,6 +117,16 @@ def test_an_error_has_three_parts_and_no_escape_sequences(run, monkeypatch):
     assert len(ran.err.splitlines()) <= 24
 
 
+def test_the_client_of_the_hub_says_nothing_of_its_own_below_errors():
+    code = (
+        "import logging, mibench.cli.main as m\n"
+        "try:\n    m.main(['--version'])\nexcept SystemExit:\n    pass\n"
+        "import huggingface_hub.file_download\nprint(logging.getLogger('huggingface_hub').level == logging.ERROR)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_a_reader_that_leaves_early_gets_no_complaint():
     code = (
         "import subprocess, sys\n"

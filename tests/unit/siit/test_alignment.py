@@ -65,6 +65,45 @@ def test_an_edge_into_a_head_is_one_into_each_of_its_slots() -> None:
     assert edges_between(("m0", "m1")) == ("m0->m1",)
 
 
+def test_a_mixture_is_computed_link_by_link() -> None:
+    found = chain(sum="a0.h1", out="m2")
+    base, other = {"a": 1, "b": 2, "c": 3}, {"a": 10, "b": 20, "c": 30}
+    into, held, end = {("input", "sum")}, {("input", "out")}, {("sum", "out"), ("out", "logits")}
+    assert found.mixed(into | held | end, base, other) == 2 * 3 * 3
+    assert found.mixed((), base, other) == 2 * 30 * 30
+    assert found.mixed(into | end, base, other) == 2 * 3 * 30
+    assert found.mixed(held | end, base, other) == 2 * 30 * 3
+    assert found.mixed(into | held, base, other) == 2 * 30 * 30
+    assert found.mixed(held | {("out", "logits")}, base, other) == 2 * 30 * 3
+
+
+def test_a_mixture_can_leave_the_output_to_the_logits() -> None:
+    found = chain(sum="m0")
+    base, other = {"a": 1, "b": 2, "c": 3}, {"a": 10, "b": 20, "c": 30}
+    assert found.mixed([("input", "logits")], base, other) == 2 * 30 * 3
+    assert found.mixed([("input", "sum"), ("sum", "logits")], base, other) == 2 * 3 * 30
+
+
+def test_a_mixture_without_an_answer_is_none() -> None:
+    reader = RECIPES["siit-mcqa"].reader
+    base, other = (
+        {"object": "box", "asked": asked}
+        | {f"colour{number}": colour for number, colour in enumerate(colours.split(), start=1)}
+        | {f"symbol{number}": symbol for number, symbol in enumerate("ABC", start=1)}
+        for asked, colours in (("red", "red blue green"), ("pink", "pink white black"))
+    )
+    assert reader.alignment.mixed([("input", "asked"), ("asked", "answer_pointer")], base, other) is None
+    assert reader.alignment.mixed(list(reader.alignment.links), base, other) == "A"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_mixture_of_everything_or_of_nothing_is_the_one_prompt_or_the_other(name: str) -> None:
+    reader = RECIPES[name].reader
+    for base, other in islice(reader.program.rows("test", "random"), 20):
+        assert reader.alignment.mixed(list(reader.alignment.links), base, other) == reader.program.answer(base)
+        assert reader.alignment.mixed([], base, other) == reader.program.answer(other)
+
+
 def test_a_link_is_live_where_it_alone_changes_the_answer() -> None:
     found = chain(sum="a0.h1", out="m2")
     base = {"a": 1, "b": 2, "c": 3}

@@ -45,6 +45,15 @@ def test_true_edges_give_what_the_engine_gives(flows: tuple[Flow, ...]) -> None:
     assert np.allclose((logits[:, 3] - logits[:, 5]).detach().numpy(), expected, atol=1e-9)
 
 
+def test_every_row_has_its_own_edges() -> None:
+    found = network()
+    clean, other = found.run(ids(2)), found.run(ids(2, seed=1))
+    kept = torch.tensor([[True] * len(SOME), [True, False] * (len(SOME) // 2)])
+    got = circuit_logits(found, SOME, clean, other, kept)
+    assert torch.allclose(got[0], circuit_logits(found, SOME, clean, other)[0], atol=1e-12)
+    assert torch.allclose(got[1], circuit_logits(found, SOME[::2], clean, other)[1], atol=1e-12)
+
+
 def test_all_edges_give_the_model_and_none_the_other_prompt() -> None:
     found = network()
     clean, other = found.run(ids(3)), found.run(ids(3, seed=1))

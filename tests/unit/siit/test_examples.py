@@ -38,14 +38,16 @@ def test_answers_are_those_of_the_causal_model(name: str) -> None:
         expected = program.causal.intervene(base, values)[program.causal.output]
         assert program.words[examples.swapped[row]] == expected
         assert program.words[examples.answers[row]] == program.answer(base)
+        kept = {link for link, on in zip(reader.alignment.flow_links, examples.kept[row].tolist(), strict=True) if on}
+        assert program.words[examples.mixed[row]] == reader.alignment.mixed(kept, base, source)
         said = " ".join(program.words[word] for word in examples.ids[row].tolist())
         assert said == f"<s> {program.say(base)}"
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_base_prompts_are_of_the_train_split(name: str) -> None:
+def test_all_prompts_are_of_the_train_split(name: str) -> None:
     reader = READERS[name]
-    settings = reader.step(0, 0, 64).settings[:32]
+    settings = reader.step(0, 0, 64).settings
     assert {split_of(reader.program.say(setting)) for setting in settings} == {"train"}
 
 
@@ -57,6 +59,13 @@ def test_circuit_nodes_are_never_swapped_in_the_strict_loss() -> None:
     assert examples.off.flatten(1).any(dim=1).all()
     counts = set(examples.off.flatten(1).sum(dim=1).tolist())
     assert {1, len(reader.alignment.others)} < counts
+
+
+def test_half_of_the_rows_keep_all_true_edges() -> None:
+    kept = READERS["siit-ioi"].step(0, 0, 256).kept
+    whole = kept.all(dim=1).double().mean().item()
+    assert 0.4 < whole < 0.7
+    assert 0.4 < kept[~kept.all(dim=1)].double().mean().item() < 0.6
 
 
 def test_partners_are_each_others() -> None:

@@ -7,7 +7,7 @@ import torch
 from siit_networks import in_transformers, naive_swap, network
 from torch import Tensor
 
-from mibench.siit.alignment import slots_of
+from mibench.siit.circuit_pass import circuit_logits
 from mibench.siit.losses import Weights, losses, total
 from mibench.siit.network import Sizes
 from mibench.siit.recipes import RECIPES
@@ -45,22 +45,16 @@ def test_a_loss_is_what_hooks_give(kind: str) -> None:
     assert got.item() == pytest.approx(torch.stack(expected).mean().item(), abs=1e-9)
 
 
-def test_the_edge_loss_asks_for_the_answer_from_the_true_edges_alone() -> None:
-    found, examples = network(SIZES), READER.step(0, 0, 8)
-    graph = READER.alignment.graph
-    everything = tuple(
-        (source, node)
-        for source in graph.source_names
-        for node in (*NAMES, "logits")
-        if graph.real_mask[graph.source_index(source), graph.destination_index(slots_of(node)[0])]
-    )
-    weights = Weights()
-    full = losses(found, examples, everything, weights)
-    assert full["edges"].item() == pytest.approx(full["behaviour"].item(), abs=1e-9)
-    nothing = losses(found, examples, (), weights)["edges"]
-    other = found.answer(found.run(examples.ids[examples.partners]))
-    expected = [smoothed(row, int(answer), 0.02) for row, answer in zip(other, examples.answers, strict=True)]
-    assert nothing.item() == pytest.approx(torch.stack(expected).mean().item(), abs=1e-9)
+def test_the_edge_loss_asks_for_the_causal_models_answer_from_the_kept_edges() -> None:
+    found, examples, alignment = network(SIZES), READER.step(0, 0, 8), READER.alignment
+    expected = []
+    for row, partner in enumerate(examples.partners.tolist()):
+        runs = [found.run(examples.ids[one : one + 1]) for one in (row, partner)]
+        flows = [flow for flow, on in zip(alignment.flows, examples.kept[row].tolist(), strict=True) if on]
+        logits = circuit_logits(found, flows, *runs)[0]
+        expected.append(smoothed(logits, int(examples.mixed[row]), 0.02))
+    got = losses(found, examples, alignment.flows, Weights())["edges"]
+    assert got.item() == pytest.approx(torch.stack(expected).mean().item(), abs=1e-9)
 
 
 def test_the_total_counts_each_loss_by_its_weight() -> None:

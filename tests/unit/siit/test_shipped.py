@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ def probe_of(name: str, limit: int) -> Probe:
 
 
 def test_every_recipe_is_shipped() -> None:
-    assert NAMES == sorted(RECIPES)
+    assert sorted(RECIPES) == NAMES
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 15 * _MB
 
 
