@@ -11,6 +11,7 @@ from mibench.cli.report import json_option, number, plain, print_json, print_tab
 from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from mibench.leaderboard.rows import Group
     from mibench.leaderboard.validity import Validity
     from mibench.plots.style import Picture, Theme
 
@@ -40,8 +41,9 @@ def command(*, records: str | None, out: str, theme: str, as_json: bool) -> None
 
     _check_folder(Path(out))
     folder = _run(silent=as_json) if records is None else Path(records)
-    found = validities(make_groups(collect([Store(folder)])))
-    rows = [_row(one) for one in found]
+    groups = make_groups(collect([Store(folder)]))
+    rows = [_row(one) for one in validities(groups)]
+    _write_difficulty(Path(out), groups, theme)
     _write(Path(out), rows, "dark" if theme == "dark" else "light")
     if as_json:
         print_json({"out": out, "scores": rows})
@@ -114,6 +116,28 @@ def _write(folder: Path, rows: list[dict[str, Any]], theme: Theme) -> None:
         picture = _picture(part, f"{track.title()} scores against the truth ({truth})", theme)
         atomic_write(folder / f"{track}-{truth}.svg", picture.svg())
         atomic_write(folder / f"{track}-{truth}.png", picture.png())
+
+
+def _write_difficulty(folder: Path, groups: list[Group], theme: str) -> None:
+    """Draw how well methods find the truth as planted models become harder, where records tell."""
+    from mibench.core.files import atomic_write
+    from mibench.leaderboard.difficulty import courses
+    from mibench.planted.levels import LEVELS
+    from mibench.plots.difficulty import Line, Panel, difficulty_picture
+
+    panels = []
+    for metric, title in (("auroc", "AUROC of edges"), ("average_precision", "Average precision of edges")):
+        found = courses(groups, metric)
+        if not found or len(found[0].difficulties) < 2:
+            return
+        lines = tuple(Line(one.method, one.values) for one in found)
+        panels.append(Panel(title, "mean over planted models", lines))
+    levels = [(place, LEVELS[place].note) for place in found[0].difficulties]
+    picture = difficulty_picture(
+        panels, levels, "Finding the truth gets harder", theme="dark" if theme == "dark" else "light"
+    )
+    atomic_write(folder / "difficulty.svg", picture.svg())
+    atomic_write(folder / "difficulty.png", picture.png())
 
 
 def _picture(rows: list[dict[str, Any]], title: str, theme: Theme) -> Picture:

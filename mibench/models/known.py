@@ -30,6 +30,7 @@ class KnownModel:
         origin: Weights written by hand, or trained to have the mechanism.
         note: What must be said wherever its numbers are shown.
         family: Its architecture.
+        difficulty: Of a planted model, from 0.
         listed: Whether lists show it; harder versions of a listed one are left out there.
     """
 
@@ -37,6 +38,7 @@ class KnownModel:
     origin: Literal["planted", "trained"]
     note: str
     family: str = "gpt2"
+    difficulty: int | None = None
     listed: bool = True
 
 
@@ -50,7 +52,7 @@ def known_models() -> dict[str, KnownModel]:
 
 def _planted(one: Planted) -> KnownModel:
     note = f"weights written by hand: {one.note}"
-    return KnownModel(one.name, "planted", note, one.family, listed=not one.difficulty)
+    return KnownModel(one.name, "planted", note, one.family, one.difficulty, listed=not one.difficulty)
 
 
 def known_folder(name: str) -> Path:
