@@ -10,7 +10,7 @@ import numpy as np
 
 from mibench.core.sites import Component
 from mibench.core.truth import KnownSite
-from mibench.planted.build import FAMILIES, Planted, network_of, planted
+from mibench.planted.build import FAMILIES, PLANTED, Planted, network_of, planted
 from mibench.planted.tokenizer import UNKNOWN
 from mibench.tasks.known.programs import load_program
 from mibench.tasks.positions import located
@@ -177,8 +177,6 @@ def naive(name: str) -> Naive:
 
 def names(*difficulties: int) -> list[str]:
     """Names of the planted models of some difficulties."""
-    from mibench.planted.build import PLANTED
-
     return [name for name, one in PLANTED.items() if one.difficulty in difficulties]
 
 

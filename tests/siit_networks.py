@@ -39,8 +39,8 @@ def in_transformers(found: Network) -> Any:
     return model
 
 
-def naive_swap(model: Any, base: Tensor, source: Tensor, nodes: Iterable[str]) -> Tensor:
-    """Logits at the last position, of one prompt ``[1, pos]`` with nodes taken from another."""
+def naive_swap(model: Any, base: Tensor, source: Tensor, nodes: Iterable[str], where: Tensor | None = None) -> Tensor:
+    """Logits at the last position, of one prompt ``[1, pos]`` with nodes taken from another at positions ``where``."""
     kept: dict[tuple[int, int | None], Tensor] = {}
     places = [place_of(node) for node in nodes]
     width = model.config.n_embd // model.config.n_head
@@ -66,7 +66,9 @@ def naive_swap(model: Any, base: Tensor, source: Tensor, nodes: Iterable[str]) -
 
     def put(at: tuple[int, int | None], value: Tensor) -> Tensor:
         value = value.clone()
-        value[..., columns(at[1])] = kept[at]
+        for position in range(value.shape[1]):
+            if where is None or where[position]:
+                value[:, position, columns(at[1])] = kept[at][:, position]
         return value
 
     for act, prompt in ((keep, source), (put, base)):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 import torch
@@ -17,7 +17,8 @@ from mibench.tasks.known.program import BOS, Program, split_of
 _CHANGED = 0.5
 """Share of pairs whose second prompt is of a counterfactual set, if of the train split; others share nothing."""
 _WHOLE = 0.5
-"""Share of rows in which all true edges are kept; in the rest a random subset of the causal graph's."""
+"""Share of rows in which all true edges are kept, and in the rest a random subset of the causal graph's; also of those
+in which a variable's nodes are swapped at all positions, and in the rest at their own alone."""
 _SINGLE, _ALL = 0.4, 0.3
 """Shares of rows in which one off-circuit node is swapped, and all of them; in the rest a random subset."""
 
@@ -33,6 +34,7 @@ class Examples:
         variables: The variable that is taken from the partner, by row.
         swapped: Id of the causal model's answer after that, ``[batch]``.
         on: Nodes of the variable, bool ``[batch, n_layers, n_heads + 1]``.
+        where: Positions at which they are swapped, bool ``[batch, pos]``.
         off: Off-circuit nodes that are swapped in the strict loss, likewise.
         kept: True edges that are kept in the edge loss, bool ``[batch, flows]``; the others carry the partner's values.
         mixed: Id of the causal model's answer to that, ``[batch]``.
@@ -44,6 +46,7 @@ class Examples:
     variables: tuple[str, ...]
     swapped: Tensor
     on: Tensor
+    where: Tensor
     off: Tensor
     kept: Tensor
     mixed: Tensor
@@ -67,10 +70,13 @@ class Reader:
     Attributes:
         program: The program.
         alignment: Which nodes hold its variables.
+        at: Names of the positions at which nodes are to hold variables, for some of them; a swap there alone is to do
+            what a swap at all positions does.
     """
 
     program: Program
     alignment: Alignment
+    at: Mapping[str, str] = field(default_factory=dict)
 
     def ids(self, settings: Sequence[Setting]) -> Tensor:
         """Token ids of prompts, BOS first, ``[batch, pos]``.
@@ -120,6 +126,7 @@ class Reader:
             variables=variables,
             swapped=self.answer_ids(swapped),
             on=torch.stack([places[variable] for variable in variables]),
+            where=self._where(random, variables, settings),
             off=torch.stack([alignment.places(self._outside(random)) for _ in settings]),
             kept=torch.tensor([[link in links for link in alignment.flow_links] for links in kept]),
             mixed=self.answer_ids(mixed),
@@ -151,6 +158,18 @@ class Reader:
             if answer is not None:
                 return name, answer
         raise self._wrong("no variable of a pair can be interchanged", "Correct its causal model.")
+
+    def _where(self, random: Random, variables: Sequence[str], settings: Sequence[Setting]) -> Tensor:
+        prompts = [f"{BOS} {self.program.say(setting)}" for setting in settings]
+        found = torch.ones(len(prompts), len(prompts[0].split(" ")), dtype=torch.bool)
+        positions = {position.name: position for position in self.program.positions}
+        for row, (variable, prompt) in enumerate(zip(variables, prompts, strict=True)):
+            if variable in self.at and random.random() >= _WHOLE:
+                find = positions[self.at[variable]].find
+                span = None if find is None else find(settings[row], prompt[len(BOS) + 1 :])
+                found[row] = False
+                found[row, -1 if span is None else prompt[: len(BOS) + 1 + span[0]].count(" ")] = True
+        return found
 
     def _mixed(self, random: Random, base: Setting, source: Setting) -> tuple[list[Link], str]:
         """Links that are kept, and the answer when all others carry the source's values."""

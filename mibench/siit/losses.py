@@ -54,7 +54,8 @@ def losses(network: Network, examples: Examples, flows: tuple[Flow, ...], weight
     """
     plain = network.run(examples.ids)
     rows = torch.cat([examples.partners, examples.strangers])
-    swap = Swap(plain, rows, torch.cat([examples.on, examples.off]))
+    where = torch.cat([examples.where, torch.ones_like(examples.where)])
+    swap = Swap(plain, rows, torch.cat([examples.on, examples.off]), where)
     iit, strict = network.answer(network.run(examples.ids.repeat(2, 1), swap)).chunk(2)
     circuit = circuit_logits(network, flows, plain, plain.rows(examples.partners), examples.kept)
     found = {

@@ -26,6 +26,7 @@ class Recipe:
         program: Name of its program, and of the model.
         shape: Layers, heads a layer, width, neurons of an MLP.
         nodes: Nodes by variable, as in :class:`Alignment`.
+        at: Positions by variable, as in :class:`Reader`.
         steps: Steps at full learning rate, at most; fewer if the checks hold before.
         decay: Steps after that, in which the learning rate falls to 0.
         batch: Prompts of a step.
@@ -37,6 +38,7 @@ class Recipe:
     program: str
     shape: tuple[int, int, int, int]
     nodes: Mapping[str, tuple[str, ...]]
+    at: Mapping[str, str] = field(default_factory=dict)
     steps: int = 3000
     decay: int = 400
     batch: int = 256
@@ -64,12 +66,13 @@ class Recipe:
     def reader(self) -> Reader:
         """The program's prompts, with the alignment."""
         program = self.loaded
-        return Reader(program, Alignment(program.causal, self.sizes.graph, self.nodes))
+        return Reader(program, Alignment(program.causal, self.sizes.graph, self.nodes), self.at)
 
     @property
     def content(self) -> dict[str, Any]:
         """Everything that decides what the training comes to, but for the program itself."""
         fields = vars(self) | {"nodes": {name: list(nodes) for name, nodes in self.nodes.items()}}
+        fields |= {"at": dict(self.at)}
         return fields | {"shape": list(self.shape), "weights": vars(self.weights), "words": list(self.vocabulary)}
 
 
@@ -80,6 +83,7 @@ RECIPES: Mapping[str, Recipe] = {
             "siit-ioi",
             (6, 4, 64, 128),
             {"repeated": ("a1.h1",), "inhibited": ("a3.h2",), "answer": ("a5.h0",)},
+            {"repeated": "subject", "inhibited": "last"},
             batch=128,
             lr=1e-3,
         ),
@@ -94,11 +98,13 @@ RECIPES: Mapping[str, Recipe] = {
                 "carry": ("m0",),
                 "answer": ("m1",),
             },
+            {"carry": "last"},
         ),
         Recipe(
             "siit-mcqa",
             (3, 4, 48, 96),
             {"asked": ("a0.h2",), "answer_pointer": ("a1.h0",), "answer": ("a2.h3",)},
+            {"answer_pointer": "last"},
             batch=192,
         ),
         Recipe(
@@ -111,6 +117,7 @@ RECIPES: Mapping[str, Recipe] = {
                 "years": ("m1",),
                 "answer": ("a2.h2",),
             },
+            {"decades": "decade2", "years": "year2"},
             batch=192,
         ),
         Recipe(
@@ -123,12 +130,14 @@ RECIPES: Mapping[str, Recipe] = {
                 "queried_attribute": ("a1.h3",),
                 "answer": ("m1",),
             },
+            {"country": "last", "continent": "last", "language": "last"},
             batch=192,
         ),
         Recipe(
             "siit-hop",
             (3, 4, 48, 128),
             {"name1+name2": ("a0.h1",), "asked": ("a0.h2",), "city": ("a1.h0",), "answer": ("m2",)},
+            {"city": "last"},
             batch=192,
         ),
         Recipe(

@@ -161,8 +161,8 @@ def accuracy(network: Network, reader: Reader, examples: Examples) -> dict[str, 
     with torch.no_grad():
         plain = network.run(examples.ids)
         on, off = (
-            network.answer(network.run(examples.ids, Swap(plain, rows, nodes))).argmax(-1)
-            for rows, nodes in ((examples.partners, examples.on), (examples.strangers, examples.off))
+            network.answer(network.run(examples.ids, Swap(plain, *swap))).argmax(-1)
+            for swap in ((examples.partners, examples.on, examples.where), (examples.strangers, examples.off))
         )
         partners = plain.rows(examples.partners)
         circuit = circuit_logits(network, reader.alignment.flows, plain, partners, examples.kept)

@@ -176,3 +176,10 @@ def test_nodes_are_read_as_layer_and_head() -> None:
     assert place_of("m4") == (4, None)
     with pytest.raises(UsageError):
         place_of("input")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipes_positions_are_those_of_its_program(name: str) -> None:
+    recipe = RECIPES[name]
+    assert set(recipe.at) <= set(recipe.nodes)
+    assert set(recipe.at.values()) <= {position.name for position in recipe.loaded.positions}

@@ -68,6 +68,18 @@ def test_half_of_the_rows_keep_all_true_edges() -> None:
     assert 0.4 < kept[~kept.all(dim=1)].double().mean().item() < 0.6
 
 
+def test_a_variable_with_a_position_is_swapped_there_alone_in_half_of_its_rows() -> None:
+    reader = READERS["siit-ioi"]
+    examples = reader.step(0, 0, 256)
+    for variable, place in {"repeated": 5, "inhibited": 7}.items():
+        where = examples.where[[one == variable for one in examples.variables]]
+        alone = where[~where.all(dim=1)]
+        assert 0.3 < len(alone) / len(where) < 0.7
+        assert alone.sum(dim=1).tolist() == [1] * len(alone)
+        assert alone[:, place].all()
+    assert examples.where[[one == "answer" for one in examples.variables]].all()
+
+
 def test_partners_are_each_others() -> None:
     examples = READERS["siit-logic"].step(0, 0, 8)
     assert examples.partners.tolist() == [4, 5, 6, 7, 0, 1, 2, 3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from siit_networks import in_transformers, naive_swap, network
@@ -12,7 +14,7 @@ from mibench.siit.losses import Weights, losses, total
 from mibench.siit.network import Sizes
 from mibench.siit.recipes import RECIPES
 
-READER = RECIPES["siit-logic"].reader
+READER = replace(RECIPES["siit-logic"].reader, at={"inner": "last", "third": "third"})
 SIZES = Sizes(2, 4, 16, 24, 12, len(RECIPES["siit-logic"].vocabulary))
 NAMES = READER.alignment.graph.source_names[1:]
 
@@ -29,17 +31,19 @@ def chosen(mask: Tensor) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["behaviour", "iit", "strict"])
 def test_a_loss_is_what_hooks_give(kind: str) -> None:
-    found, examples, weights = network(SIZES), READER.step(0, 0, 8), Weights(smoothing=0.1)
+    found, examples, weights = network(SIZES), READER.step(0, 0, 16), Weights(smoothing=0.1)
     model = in_transformers(found)
     expected = []
-    for row in range(8):
-        partner, stranger = (row + 4) % 8, (row - 1) % 8
+    assert not examples.where.all()
+    for row in range(16):
+        partner, stranger = (row + 8) % 16, (row - 1) % 16
         nodes, source, answer = {
             "behaviour": ([], row, examples.answers[row]),
             "iit": (chosen(examples.on[row]), partner, examples.swapped[row]),
             "strict": (chosen(examples.off[row]), stranger, examples.answers[row]),
         }[kind]
-        logits = naive_swap(model, examples.ids[row : row + 1], examples.ids[source : source + 1], nodes)[0]
+        at = examples.where[row] if kind == "iit" else None
+        logits = naive_swap(model, examples.ids[row : row + 1], examples.ids[source : source + 1], nodes, at)[0]
         expected.append(smoothed(logits, int(answer), 0.1))
     got = losses(found, examples, READER.alignment.flows, weights)[kind]
     assert got.item() == pytest.approx(torch.stack(expected).mean().item(), abs=1e-9)
