@@ -80,6 +80,8 @@ _OF_SITES = (
     Column("isolate", "Isolate"),
     Column("disentangle", "Disentangle"),
     Column("selectivity", "Selectivity"),
+    Column("site_auroc", "True sites"),
+    Column("subspace_overlap", "True subspace"),
     Column("n_parameters", "Parameters", digits=0, exact=True),
 )
 
@@ -164,6 +166,8 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
             Column("accuracy_area_absolute", "Accuracy"),
             Column("kl_faithfulness_absolute", "KL kept"),
             Column("auroc", "AUROC"),
+            Column("auroc_heads", "AUROC by head"),
+            Column("average_precision", "Average precision"),
         ),
         Track.VARIABLE: (
             Column("normalised_iia", "Normalised IIA", headline=True),

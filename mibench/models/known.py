@@ -51,7 +51,7 @@ def known_models() -> dict[str, KnownModel]:
 
 
 def _planted(one: Planted) -> KnownModel:
-    note = f"weights written by hand: {one.note}"
+    note = f"written by hand: {one.note}"
     return KnownModel(one.name, "planted", note, one.family, one.difficulty, listed=not one.difficulty)
 
 

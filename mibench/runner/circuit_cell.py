@@ -89,7 +89,7 @@ def score(work: CellRun, scores: CircuitScores, meter: Meter) -> Found:
     if truth is not None:
         found["truth"] = edge_truth_table(bench.model.graph, scores, truth)
         metrics |= edge_truth_metrics(found["truth"])
-    return Found(found, metrics, curves)
+    return Found(found, metrics, curves, board="control" if is_control(work.job.method) else None)
 
 
 CIRCUIT = Trade(make, score, save_scores)

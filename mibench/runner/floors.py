@@ -12,7 +12,7 @@ from mibench.metrics.metric import METRICS
 from mibench.records.record import MetricValue, RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells import cell_of
-from mibench.runner.plan import CEILING, FLOOR, Job
+from mibench.runner.plan import CEILING, FLOOR, Job, is_control
 from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Workbench
 
@@ -52,7 +52,12 @@ def _with_floor(name: str, metric: MetricValue, draws: Sequence[RunRecord]) -> M
 
 
 def controlled(record: RunRecord, job: Job, bench: Workbench, settings: RunSettings, store: Store) -> RunRecord:
-    """Return a record with the floors and ceilings that this run's controls measure, as far as they exist."""
+    """Return a record with the floors and ceilings that this run's controls measure, as far as they exist.
+
+    The known truth itself has those that metrics declare: it is measured first.
+    """
+    if is_control(job.method):
+        return with_controls(record, [], None)
     random, truth = (replace(job, method=METHODS.load(name), params={}) for name in (FLOOR, CEILING))
     draws = [cell_of(replace(random, seed=seed), bench, settings) for seed in range(settings.floor_draws)]
     found = [store.read(cell) for cell in draws if store.has(cell)]

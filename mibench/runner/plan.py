@@ -157,7 +157,7 @@ def _controls(settings: RunSettings) -> list[_Kind]:
         return []
     draws: list[_Kind] = [(FLOOR, find_method(FLOOR), {}, seed, "") for seed in range(settings.floor_draws)]
     truth = find_method(CEILING)
-    return [*draws, (CEILING, truth, truth.parameters({}), 0, "")]
+    return [(CEILING, truth, truth.parameters({}), 0, ""), *draws]
 
 
 def _of_ground(controls: Sequence[_Kind], ground: Ground) -> list[_Kind]:
