@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mibench.leaderboard.validity import Validity
     from mibench.plots.style import Picture, Theme
 
-RUN_FILE = "known_truth"
+RUN_FILES = ("known_truth", "known_truth_variable")
 RECORDS = "runs/known-truth"
 _EXAMPLE = """Example:
 
@@ -26,7 +26,9 @@ _EXAMPLE = """Example:
 
 
 @click.command(epilog=_EXAMPLE)
-@click.option("--records", help=f"Folder of records to read.  [default: those of mibench run {RUN_FILE}, made here]")
+@click.option(
+    "--records", help=f"Folder of records to read.  [default: {RECORDS}, filled by {' and '.join(RUN_FILES)}]"
+)
 @click.option("-o", "--out", default="validity", show_default=True, help="Folder for the table and the picture.")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Page.")
 @json_option
@@ -64,10 +66,10 @@ def _run(*, silent: bool) -> Path:
     from mibench.runner.execute import run
     from mibench.runner.settings import read_run_file, run_settings
 
-    settings = run_settings({"out": RECORDS, **read_run_file(RUN_FILE)})
-    with Show(silent=silent) as show:
-        run(settings, show)
-    return settings.out
+    for file in RUN_FILES:
+        with Show(silent=silent) as show:
+            run(run_settings({**read_run_file(file), "out": RECORDS}), show)
+    return Path(RECORDS)
 
 
 def _row(one: Validity) -> dict[str, Any]:
@@ -79,11 +81,18 @@ def _row(one: Validity) -> dict[str, Any]:
         "rho": one.value,
         "ci_low": one.ci_low,
         "ci_high": one.ci_high,
+        "pairs_right": one.concordance,
         "models": one.n,
         "programs": len({ground.task for ground in known}),
         "verdict": one.verdict,
         "grounds": [
-            {"task": ground.task, "model": ground.model, "rho": ground.rho, "methods": ground.n}
+            {
+                "task": ground.task,
+                "model": ground.model,
+                "rho": ground.rho,
+                "pairs_right": ground.concordance,
+                "methods": ground.n,
+            }
             for ground in one.grounds
         ],
     }
@@ -92,6 +101,7 @@ def _row(one: Validity) -> dict[str, Any]:
 def _shown(row: dict[str, Any]) -> dict[str, str]:
     interval = "-" if row["ci_low"] is None else f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
     keys = {"score": row["score"], "ρ": number(row["rho"], 2), "95 % interval": interval}
+    keys["pairs right"] = number(row["pairs_right"], 2)
     return keys | {"models": str(row["models"]), "programs": str(row["programs"]), "verdict": row["verdict"]}
 
 

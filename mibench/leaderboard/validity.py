@@ -14,6 +14,7 @@ from mibench.core.errors import DataError
 from mibench.core.specs import Track
 from mibench.leaderboard.rows import Group, Row
 from mibench.metrics.bootstrap import Resampling
+from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.metric import METRICS
 
 TRUTHS: Mapping[Track, Mapping[str, tuple[str, ...]]] = {
@@ -26,6 +27,8 @@ OF_TRUTH = "truth"
 """Package of the metrics that compare with the truth."""
 CONTROLS = ("known-truth",)
 """Not methods: they see the truth."""
+CLOSE = 0.01
+"""Truths that differ by no more are taken for equal."""
 LEAST = 5
 """Methods that a ground must have, so that their ranks say something."""
 
@@ -37,14 +40,17 @@ class OnGround:
     Attributes:
         task: Name of the task, with the causal variable in the variable track.
         model: Name of the model.
-        rho: Spearman's ρ of the score, better side up, with the truth; None where all methods have one value.
         n: Number of methods with both numbers.
+        rho: Spearman's ρ of the score, better side up, with the truth; None where all methods have one value.
+        concordance: Of the pairs of methods whose truths differ by more than `CLOSE`, the share that the score puts in
+            the right order, equals counting half; None without such a pair.
     """
 
     task: str
     model: str
-    rho: float | None
     n: int
+    rho: float | None
+    concordance: float | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Validity:
         value: Mean of ρ over grounds, from −1 to 1; None: no ground has one.
         ci_low: Lower end of the interval, models of one program resampled together; None: fewer than two programs.
         ci_high: Upper end.
+        concordance: Mean share of pairs of methods that are in the right order, from 0 to 1; one half is chance.
         grounds: Every ground.
     """
 
@@ -67,6 +74,7 @@ class Validity:
     value: float | None
     ci_low: float | None
     ci_high: float | None
+    concordance: float | None
     grounds: tuple[OnGround, ...]
 
     @property
@@ -128,7 +136,7 @@ def _of_group(group: Group, truths: Sequence[str]) -> dict[str, OnGround]:
     cell = group.cell
     variable = f" / {cell.variable.name}" if cell.variable else ""
     return {
-        score: OnGround(cell.task.name + variable, cell.model.name, *_rho(rows, score, sign, truth))
+        score: OnGround(cell.task.name + variable, cell.model.name, *_agreement(rows, score, sign, truth))
         for score, sign in _scores(rows).items()
     }
 
@@ -145,13 +153,23 @@ def _scores(rows: Sequence[Row]) -> Mapping[str, int]:
     return found
 
 
-def _rho(rows: Sequence[Row], score: str, sign: int, truth: np.ndarray) -> tuple[float | None, int]:
-    values = np.array([_number(row, score) for row in rows], dtype=np.float64)
+def _agreement(rows: Sequence[Row], score: str, sign: int, truth: FloatArray) -> tuple[int, float | None, float | None]:
+    """Number of methods, ρ and concordance."""
+    values = sign * np.array([_number(row, score) for row in rows], dtype=np.float64)
     both = np.isfinite(values) & np.isfinite(truth)
-    n = int(both.sum())
-    if n < LEAST or len(set(values[both])) == 1 or len(set(truth[both])) == 1:
-        return None, n
-    return float(spearmanr(sign * values[both], truth[both]).statistic), n
+    n, scores, truths = int(both.sum()), values[both], truth[both]
+    if n < LEAST:
+        return n, None, None
+    flat = len(set(scores)) == 1 or len(set(truths)) == 1
+    return n, None if flat else float(spearmanr(scores, truths).statistic), _concordance(scores, truths)
+
+
+def _concordance(scores: FloatArray, truths: FloatArray) -> float | None:
+    better = truths[:, None] - truths[None, :] > CLOSE
+    if not better.any():
+        return None
+    ordered = np.sign(scores[:, None] - scores[None, :])[better]
+    return float((1 + ordered).mean() / 2)
 
 
 def _number(row: Row, name: str) -> float | None:
@@ -166,7 +184,9 @@ def _validity(track: Track, truth: str, score: str, grounds: Sequence[OnGround],
             by_program[one.task.split(" / ")[0]].append(one.rho)
     every = [rho for rhos in by_program.values() for rho in rhos]
     low, high = _interval(list(by_program.values()), resampling)
-    return Validity(track, truth, score, fmean(every) if every else None, low, high, tuple(grounds))
+    pairs = [one.concordance for one in grounds if one.concordance is not None]
+    mean, right = (fmean(found) if found else None for found in (every, pairs))
+    return Validity(track, truth, score, mean, low, high, right, tuple(grounds))
 
 
 def _interval(clusters: Sequence[Sequence[float]], resampling: Resampling) -> tuple[float | None, float | None]:

@@ -85,3 +85,11 @@ def test_the_known_truth_itself_is_no_method():
 def test_without_a_truth_there_is_nothing_to_validate():
     with pytest.raises(DataError, match="nothing to validate"):
         found([entry("t", "m", f"m{place}", cpr=1.0) for place in range(9)])
+
+
+def test_pairs_whose_truths_are_close_are_not_asked_about():
+    out = found(ground("t", "m", [0.5, 0.7, 0.8, 0.995, 1.0], cpr=[1, 2, 3, 5, 4], cmd=[0.1] * 5))
+    assert out["cpr"].concordance == 1
+    assert out["cpr"].value < 1
+    assert out["cmd"].concordance == 0.5
+    assert found(ground("t", "m", [0.991, 0.992, 0.993, 0.994, 1.0], cpr=TRUTH))["cpr"].concordance is None
