@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mibench.artifacts.circuit import FloatArray, shape_of
+from mibench.artifacts.circuit import FloatArray
 from mibench.core.specs import Level
 from mibench.core.truth import TaskTruth
 from mibench.graph.graph import BoolArray, Graph
@@ -38,21 +38,16 @@ def true_nodes(graph: Graph, edges: BoolArray) -> BoolArray:
     return nodes
 
 
-def truth_scores(graph: Graph, truth: TaskTruth, level: Level = Level.EDGE, d_model: int | None = None) -> FloatArray:
-    """Return 1 for what carries the task and 0 for all else, in the shape of scores of ``level``.
+def truth_scores(graph: Graph, truth: TaskTruth, level: Level = Level.EDGE) -> FloatArray:
+    """Return 1 for the edges, or nodes, that carry the task and 0 for all others.
 
-    A node carries it if a true edge begins or ends at it; a neuron, if its node does.
+    A node carries it if a true edge begins or ends at it; of neurons, the nodes are returned.
 
     Raises:
         UsageError: The truth names an edge that the graph does not have.
-        ArtifactError: Neuron scores without ``d_model``.
     """
     edges = true_edges(graph, truth)
-    if level is Level.EDGE:
-        return edges.astype(np.float64)
-    nodes = true_nodes(graph, edges).astype(np.float64)
-    shape = shape_of(graph, level, d_model)
-    return nodes if level is Level.NODE else np.broadcast_to(nodes[:, None], shape).copy()
+    return (edges if level is Level.EDGE else true_nodes(graph, edges)).astype(np.float64)
 
 
 def flawed(scores: FloatArray, real: BoolArray, kept: float, generator: np.random.Generator) -> FloatArray:

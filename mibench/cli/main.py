@@ -21,6 +21,9 @@ COMMANDS = {
     "validate": "Compute published curves, and compare.",
     "validate-metrics": "Tell which scores rank methods as a known truth does.",
     "show": "Show records.",
+    "diff": "Say what differs between two records.",
+    "rescore": "Compute the metrics of records again from their tables.",
+    "reproduce": "Run the cells of records again, and compare.",
     "compare": "Compare methods of record folders, with paired intervals.",
     "plot": "Draw curves, heads, circuits, and frontiers of dictionaries.",
     "cards": "Write a page of a dictionary's latents.",
@@ -29,6 +32,7 @@ COMMANDS = {
     "export": "Write records as result files of other benchmarks.",
     "tasks": "Export a task's pairs for other stacks.",
     "models": "Fetch models, so that they load without a network.",
+    "submit": "Write, check and pack a submission.",
     "leaderboard": "Build or check the leaderboard.",
     "doctor": "Check this machine and say how to fix it.",
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mibench.cli.report import json_option, number, plain, print_json, print_table
+from mibench.cli.report import estimate, json_option, plain, print_json, print_table
 from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,17 +44,21 @@ def command(*, records: str | None, out: str, theme: str, as_json: bool) -> None
     from mibench.records.store import Store
 
     _check_folder(Path(out))
-    folder = _run(silent=as_json) if records is None else Path(records)
+    failed = _run(silent=as_json) if records is None else False
+    folder = Path(RECORDS if records is None else records)
     groups = make_groups(collect([Store(folder)]))
     rows = [_row(one) for one in validities(groups)]
     _write_difficulty(Path(out), groups, theme)
     _write(Path(out), rows, "dark" if theme == "dark" else "light")
     if as_json:
         print_json({"out": out, "scores": rows})
-        return
+        sys.exit(int(failed))
     for (track, truth), part in _tables(rows).items():
-        print_table([_shown(row) for row in part], f"{track} track: ρ of methods by a score and by the truth ({truth})")
+        print_table([_shown(row) for row in part], f"{track} track: methods by a score and by the truth ({truth})")
     click.echo(plain(f"{out}: validity.csv, validity.json and a picture of each table, .svg and .png"))
+    if failed:
+        click.echo("Some cells failed, and are in no number: see the records.", err=True)
+    sys.exit(int(failed))
 
 
 def _check_folder(folder: Path) -> None:
@@ -60,49 +66,50 @@ def _check_folder(folder: Path) -> None:
         raise UsageError(f"{folder} cannot hold the table.", why="It is a file.", do="Choose a folder.")
 
 
-def _run(*, silent: bool) -> Path:
-    """Run what has no record yet, and return the folder."""
+def _run(*, silent: bool) -> bool:
+    """Run what has no record yet; whether a cell failed, which is then said."""
     from mibench.cli.progress import Show
     from mibench.runner.execute import run
     from mibench.runner.settings import read_run_file, run_settings
 
+    failed = False
     for file in RUN_FILES:
         with Show(silent=silent) as show:
-            run(run_settings({**read_run_file(file), "out": RECORDS}), show)
-    return Path(RECORDS)
+            report = run(run_settings({**read_run_file(file), "out": RECORDS}), show)
+        failed = failed or report.failed
+        for job, error in report.problems:
+            click.echo(plain(f"{job.label}: {error.what} {error.why}"), err=True)
+    return failed
 
 
 def _row(one: Validity) -> dict[str, Any]:
-    known = [ground for ground in one.grounds if ground.rho is not None]
     return {
         "track": one.track.value,
         "truth": one.truth,
         "score": one.score,
-        "rho": one.value,
-        "ci_low": one.ci_low,
-        "ci_high": one.ci_high,
-        "pairs_right": one.concordance,
-        "models": one.n,
-        "programs": len({ground.task for ground in known}),
+        "pairs_right": one.pairs.value,
+        "pairs_low": one.pairs.low,
+        "pairs_high": one.pairs.high,
+        "rho": one.rho.value,
+        "rho_low": one.rho.low,
+        "rho_high": one.rho.high,
+        "grounds_used": len(one.used),
+        "models": len({ground.model for ground in one.used}),
+        "programs": len({ground.program for ground in one.used}),
         "verdict": one.verdict,
-        "grounds": [
-            {
-                "task": ground.task,
-                "model": ground.model,
-                "rho": ground.rho,
-                "pairs_right": ground.concordance,
-                "methods": ground.n,
-            }
-            for ground in one.grounds
-        ],
+        "grounds": [asdict(ground) for ground in one.grounds],
     }
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:
-    interval = "-" if row["ci_low"] is None else f"[{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}]"
-    keys = {"score": row["score"], "ρ": number(row["rho"], 2), "95 % interval": interval}
-    keys["pairs right"] = number(row["pairs_right"], 2)
-    return keys | {"models": str(row["models"]), "programs": str(row["programs"]), "verdict": row["verdict"]}
+    return {
+        "score": row["score"],
+        "pairs right": estimate(row["pairs_right"], row["pairs_low"], row["pairs_high"]),
+        "Spearman's ρ": estimate(row["rho"], row["rho_low"], row["rho_high"]),
+        "models": str(row["models"]),
+        "programs": str(row["programs"]),
+        "verdict": row["verdict"],
+    }
 
 
 def _tables(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -154,12 +161,12 @@ def _picture(rows: list[dict[str, Any]], title: str, theme: Theme) -> Picture:
     from mibench.plots.agreement import Agreement, agreement_picture
 
     drawn = [
-        Agreement(row["score"], row["rho"], row["ci_low"], row["ci_high"], _single(row))
+        Agreement(row["score"], row["pairs_right"], row["pairs_low"], row["pairs_high"], _single(row))
         for row in rows
-        if row["rho"] is not None
+        if row["pairs_right"] is not None
     ]
     return agreement_picture(drawn, title, theme=theme)
 
 
 def _single(row: dict[str, Any]) -> tuple[float, ...]:
-    return tuple(ground["rho"] for ground in row["grounds"] if ground["rho"] is not None)
+    return tuple(ground["pairs"] for ground in row["grounds"] if ground["pairs"] is not None)

@@ -103,7 +103,7 @@ def read_subspaces(folder: Path) -> dict[str, NDArray[np.float32]]:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError(f"It is larger than {_MAX_BYTES} bytes.")
         found: dict[str, NDArray[np.float32]] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _unusable(path, str(error)) from error
     for name, rows in found.items():
         if rows.ndim != 2 or rows.dtype != np.float32 or not np.isfinite(rows).all():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
-from mibench.core.specs import Track
+from mibench.core.specs import Level
 from mibench.leaderboard.rows import Group
 from mibench.leaderboard.validity import CONTROLS
 from mibench.models.known import known_models
@@ -31,29 +30,32 @@ class Course:
 def courses(groups: Iterable[Group], metric: str) -> list[Course]:
     """Return the mean of a metric of circuits by method and difficulty, the method best on the hardest first.
 
-    All means are over the same models: a method without a number on one of them is left out.
+    All means are over the same programs and families, edges under the first counterfactual set: a model that is not
+    there at every difficulty is left out, and so is a method without a number on one of them.
 
     Args:
         groups: Groups of records; those of models that are not planted are left out.
         metric: Name of a metric that is better the higher it is.
     """
-    found: dict[int, list[dict[str, float]]] = defaultdict(list)
+    tables: dict[tuple[str, int], dict[str, float]] = {}
     for group in groups:
         known = known_models().get(group.cell.model.name)
-        if known is None or known.difficulty is None or group.track is not Track.CIRCUIT:
-            continue
-        values = {row.method: row.metrics[metric].value for row in group.rows if metric in row.metrics}
-        numbers = {name: value for name, value in values.items() if value is not None and name not in CONTROLS}
-        if numbers:
-            found[known.difficulty].append(numbers)
-    methods = _in_all(found)
-    levels = tuple(sorted(found))
-    means = {name: tuple(fmean(one[name] for one in found[level]) for level in levels) for name in methods}
-    drawn = [Course(name, levels, values) for name, values in means.items()]
+        # Further counterfactual sets and levels would weigh some programs more than others.
+        first = known is not None and known.name.startswith(f"{group.cell.task.name}-{known.family}")
+        if known is not None and known.difficulty is not None and first and group.cell.level is Level.EDGE:
+            base = known.name.removesuffix(f"-d{known.difficulty}")
+            tables[base, known.difficulty] = _numbers(group, metric)
+    levels = tuple(sorted({level for _, level in tables}))
+    bases = [base for base in dict.fromkeys(base for base, _ in tables) if all((base, one) in tables for one in levels)]
+    every = [set(tables[base, level]) for base in bases for level in levels]
+    names = set.intersection(*every) if every else set()
+    drawn = [
+        Course(name, levels, tuple(fmean(tables[base, level][name] for base in bases) for level in levels))
+        for name in names
+    ]
     return sorted(drawn, key=lambda one: (-one.values[-1], one.method))
 
 
-def _in_all(found: dict[int, list[dict[str, float]]]) -> list[str]:
-    """Methods with a number on every model, sorted."""
-    every = [set(one) for tables in found.values() for one in tables]
-    return sorted(set.intersection(*every)) if every else []
+def _numbers(group: Group, metric: str) -> dict[str, float]:
+    found = {row.label: row.metrics[metric].value for row in group.rows if metric in row.metrics}
+    return {name: value for name, value in found.items() if value is not None and name not in CONTROLS}

@@ -16,6 +16,8 @@ from mibench.leaderboard.rows import Group, Row
 from mibench.metrics.bootstrap import Resampling
 from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.metric import METRICS
+from mibench.models.known import known_models
+from mibench.tasks.known.programs import program_names
 
 TRUTHS: Mapping[Track, Mapping[str, tuple[str, ...]]] = {
     Track.CIRCUIT: {"auroc": ("auroc", "auroc_heads"), "average_precision": ("average_precision",)},
@@ -25,10 +27,17 @@ TRUTHS: Mapping[Track, Mapping[str, tuple[str, ...]]] = {
 in where q, k and v of a head are not told apart."""
 OF_TRUTH = "truth"
 """Package of the metrics that compare with the truth."""
-CONTROLS = ("known-truth",)
-"""Not methods: they see the truth."""
+CONTROLS = ("known-truth", "random", "random-subspace")
+"""Not methods: the one sees the truth, the others nothing."""
 CLOSE = 0.01
-"""Truths that differ by no more are taken for equal."""
+"""Truths are rounded to multiples of it, so that chance does not order methods that all find nearly everything."""
+PUBLISHED = ("interpbench",)
+"""Models whose truth is somebody else's, beside those that mibench makes or ships."""
+ALL = 0.99
+"""Floor from which on a number says nothing: swapping everything contains every subspace."""
+CHANCE, CLEARLY = 0.5, 0.75
+"""Shares of pairs in the right order."""
+SUBSPACE = "subspace_overlap"
 LEAST = 5
 """Methods that a ground must have, so that their ranks say something."""
 
@@ -39,18 +48,35 @@ class OnGround:
 
     Attributes:
         task: Name of the task, with the causal variable in the variable track.
+        program: Program of the task, whatever its counterfactual set.
         model: Name of the model.
         n: Number of methods with both numbers.
-        rho: Spearman's ρ of the score, better side up, with the truth; None where all methods have one value.
-        concordance: Of the pairs of methods whose truths differ by more than `CLOSE`, the share that the score puts in
-            the right order, equals counting half; None without such a pair.
+        pairs: Of the pairs of methods whose truths differ, the share that the score puts in the right order, equals
+            counting half; None without such a pair.
+        rho: Spearman's ρ of the score, better side up, with the truth, ties averaged; None where all have one value.
     """
 
     task: str
+    program: str
     model: str
     n: int
+    pairs: float | None
     rho: float | None
-    concordance: float | None
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over grounds, and its interval, the grounds of a program resampled together.
+
+    Attributes:
+        value: None: no ground has a number.
+        low: Lower end; None with fewer than two programs.
+        high: Upper end.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,37 +87,34 @@ class Validity:
         track: Of the methods.
         truth: What the truth is measured by.
         score: Name of the metric.
-        value: Mean of ρ over grounds, from −1 to 1; None: no ground has one.
-        ci_low: Lower end of the interval, models of one program resampled together; None: fewer than two programs.
-        ci_high: Upper end.
-        concordance: Mean share of pairs of methods that are in the right order, from 0 to 1; one half is chance.
+        pairs: Share of pairs of methods in the right order, from 0 to 1; one half is chance.
+        rho: Spearman's ρ, from −1 to 1; ties of the truth keep it below 1 for a score without ties.
         grounds: Every ground.
     """
 
     track: Track
     truth: str
     score: str
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    concordance: float | None
+    pairs: Mean
+    rho: Mean
     grounds: tuple[OnGround, ...]
 
     @property
-    def n(self) -> int:
-        """Number of grounds with a ρ."""
-        return sum(one.rho is not None for one in self.grounds)
+    def used(self) -> tuple[OnGround, ...]:
+        """Grounds that say something."""
+        return tuple(one for one in self.grounds if one.pairs is not None)
 
     @property
     def verdict(self) -> str:
         """In words, whether the score tracks the truth."""
-        if self.value is None or self.ci_low is None or self.ci_high is None:
+        found = self.pairs
+        if found.value is None or found.low is None or found.high is None:
             return "not known"
-        if self.ci_high < 0:
+        if found.high < CHANCE:
             return "ranks against the truth"
-        if self.ci_low <= 0:
-            return "does not track the truth"
-        return "tracks the truth" if self.value >= 0.5 else "tracks the truth weakly"
+        if found.low <= CHANCE:
+            return "not shown to track the truth"
+        return "tracks the truth" if found.value >= CLEARLY else "tracks the truth weakly"
 
 
 def validities(groups: Iterable[Group], resampling: Resampling | None = None) -> list[Validity]:
@@ -100,14 +123,14 @@ def validities(groups: Iterable[Group], resampling: Resampling | None = None) ->
     Source: the question whether a benchmark's score measures what it is to measure (construct validity).
 
     Args:
-        groups: Groups of records; those without a truth are left out.
+        groups: Groups of records; those of models that mibench does not know the truth of are left out.
         resampling: Of programs; None: the default draws.
 
     Raises:
         DataError: No group has a truth and enough methods.
     """
     found: dict[tuple[Track, str, str], list[OnGround]] = defaultdict(list)
-    for group in groups:
+    for group in filter(_is_known, groups):
         for truth, names in TRUTHS.get(group.track, {}).items():
             for score, ground in _of_group(group, names).items():
                 found[group.track, truth, score].append(ground)
@@ -124,48 +147,66 @@ def validities(groups: Iterable[Group], resampling: Resampling | None = None) ->
 
 def _order(one: Validity) -> tuple[str, int, bool, float, str]:
     place = list(TRUTHS[one.track]).index(one.truth)
-    return one.track.value, place, one.value is None, -(one.value or 0.0), one.score
+    return one.track.value, place, one.pairs.value is None, -(one.pairs.value or 0.0), one.score
+
+
+def _is_known(group: Group) -> bool:
+    name = group.cell.model.name
+    return name in PUBLISHED or name in known_models()
 
 
 def _of_group(group: Group, truths: Sequence[str]) -> dict[str, OnGround]:
     rows = [row for row in group.rows if row.status == "ok" and row.method not in CONTROLS]
-    name = next((name for name in truths if sum(_number(row, name) is not None for row in rows) >= LEAST), None)
+    name = next((name for name in truths if sum(_nearness(row, name) is not None for row in rows) >= LEAST), None)
     if name is None:
         return {}
-    truth = np.array([_number(row, name) for row in rows], dtype=np.float64)
     cell = group.cell
-    variable = f" / {cell.variable.name}" if cell.variable else ""
-    return {
-        score: OnGround(cell.task.name + variable, cell.model.name, *_agreement(rows, score, sign, truth))
-        for score, sign in _scores(rows).items()
-    }
+    truth = np.round(np.array([_nearness(row, name) for row in rows], dtype=np.float64) / CLOSE)
+    task = cell.task.name + (f" / {cell.variable.name}" if cell.variable else "")
+    where = (task, _program(cell.task.name), cell.model.name)
+    return {score: OnGround(*where, *_agreement(rows, score, sign, truth)) for score, sign in _scores(rows).items()}
+
+
+def _program(task: str) -> str:
+    """Name of a task's program; a task that is no program's stands for itself."""
+    return next((name for name in program_names() if task == name or task.startswith(f"{name}-")), task)
+
+
+def _nearness(row: Row, name: str) -> float | None:
+    """How near a method comes to the truth: of a subspace, what it has beyond chance for one of its size."""
+    metric = row.metrics.get(name)
+    if metric is None or metric.value is None or name != SUBSPACE:
+        return None if metric is None else metric.value
+    floor = metric.floor or 0.0
+    return None if floor >= ALL else (metric.value - floor) / (1 - floor)
 
 
 def _scores(rows: Sequence[Row]) -> Mapping[str, int]:
-    """Names of the scores that need no truth and have a better side, with its sign."""
+    """Names of the scores that need no truth and say how good a result is, with the sign of the better side."""
     names = {name for row in rows for name in row.metrics}
     found = {}
     for name in sorted(names & set(METRICS.components)):
         known = METRICS.components[name]
         better = known.metadata.get("higher_is_better")
-        if better is not None and f".{OF_TRUTH}." not in known.module:
+        told = better is None or known.metadata.get("diagnostic") or f".{OF_TRUTH}." in known.module
+        if not told:
             found[name] = 1 if better else -1
     return found
 
 
 def _agreement(rows: Sequence[Row], score: str, sign: int, truth: FloatArray) -> tuple[int, float | None, float | None]:
-    """Number of methods, ρ and concordance."""
+    """Number of methods, share of pairs in the right order, and ρ."""
     values = sign * np.array([_number(row, score) for row in rows], dtype=np.float64)
     both = np.isfinite(values) & np.isfinite(truth)
     n, scores, truths = int(both.sum()), values[both], truth[both]
     if n < LEAST:
         return n, None, None
     flat = len(set(scores)) == 1 or len(set(truths)) == 1
-    return n, None if flat else float(spearmanr(scores, truths).statistic), _concordance(scores, truths)
+    return n, _pairs(scores, truths), None if flat else float(spearmanr(scores, truths).statistic)
 
 
-def _concordance(scores: FloatArray, truths: FloatArray) -> float | None:
-    better = truths[:, None] - truths[None, :] > CLOSE
+def _pairs(scores: FloatArray, truths: FloatArray) -> float | None:
+    better = truths[:, None] > truths[None, :]
     if not better.any():
         return None
     ordered = np.sign(scores[:, None] - scores[None, :])[better]
@@ -178,15 +219,18 @@ def _number(row: Row, name: str) -> float | None:
 
 
 def _validity(track: Track, truth: str, score: str, grounds: Sequence[OnGround], resampling: Resampling) -> Validity:
+    pairs = _mean([(one.program, one.pairs) for one in grounds], resampling)
+    rho = _mean([(one.program, one.rho) for one in grounds], resampling)
+    return Validity(track, truth, score, pairs, rho, tuple(grounds))
+
+
+def _mean(values: Iterable[tuple[str, float | None]], resampling: Resampling) -> Mean:
     by_program: dict[str, list[float]] = defaultdict(list)
-    for one in grounds:
-        if one.rho is not None:
-            by_program[one.task.split(" / ")[0]].append(one.rho)
-    every = [rho for rhos in by_program.values() for rho in rhos]
-    low, high = _interval(list(by_program.values()), resampling)
-    pairs = [one.concordance for one in grounds if one.concordance is not None]
-    mean, right = (fmean(found) if found else None for found in (every, pairs))
-    return Validity(track, truth, score, mean, low, high, right, tuple(grounds))
+    for program, value in values:
+        if value is not None:
+            by_program[program].append(value)
+    every = [value for known in by_program.values() for value in known]
+    return Mean(fmean(every), *_interval(list(by_program.values()), resampling)) if every else Mean()
 
 
 def _interval(clusters: Sequence[Sequence[float]], resampling: Resampling) -> tuple[float | None, float | None]:

@@ -121,7 +121,7 @@ def area_bounded_absolute(curve: FaithfulnessCurve) -> FloatArray:
 
 
 @metric(
-    name="overshoot_signed", version=1, track="circuit", unit="", higher_is_better=False,
+    name="overshoot_signed", version=1, track="circuit", unit="", higher_is_better=False, diagnostic=True,
     of="faithfulness", ranking="signed", ceiling=0.0,
 )  # fmt: skip
 def overshoot_signed(curve: FaithfulnessCurve) -> FloatArray:
@@ -134,7 +134,7 @@ def overshoot_signed(curve: FaithfulnessCurve) -> FloatArray:
 
 
 @metric(
-    name="overshoot_absolute", version=1, track="circuit", unit="", higher_is_better=False,
+    name="overshoot_absolute", version=1, track="circuit", unit="", higher_is_better=False, diagnostic=True,
     of="faithfulness", ranking="absolute", ceiling=0.0,
 )  # fmt: skip
 def overshoot_absolute(curve: FaithfulnessCurve) -> FloatArray:

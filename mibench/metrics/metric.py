@@ -34,6 +34,8 @@ class Declaration(TypedDict, total=False):
         mib_grid: Whether the metric is defined at MIB's ten sizes only.
         size: Requested fraction of the one circuit that is looked at, for ``minimality``.
         floor: Value of a result that carries nothing.
+        exact_floor: The metric itself gives its floor, exactly: none is measured.
+        diagnostic: It tells something about a result, not how good it is.
         ceiling: Value of a perfect result.
     """
 
@@ -47,6 +49,8 @@ class Declaration(TypedDict, total=False):
     mib_grid: NotRequired[bool]
     size: NotRequired[float]
     floor: NotRequired[float]
+    exact_floor: NotRequired[bool]
+    diagnostic: NotRequired[bool]
     ceiling: NotRequired[float]
 
 
@@ -65,6 +69,8 @@ class Metric(Generic[P, R]):
     mib_grid: bool = False
     size: float | None = None
     floor: float | None = None
+    exact_floor: bool = False
+    diagnostic: bool = False
     ceiling: float | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

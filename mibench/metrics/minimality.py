@@ -18,7 +18,7 @@ IDLE = 1e-3
 
 
 @metric(
-    name="idle_share_1pct", version=1, track="circuit", unit="", higher_is_better=False,
+    name="idle_share_1pct", version=1, track="circuit", unit="", higher_is_better=False, diagnostic=True,
     of="minimality", ranking="absolute", size=0.01, ceiling=0.0,
 )  # fmt: skip
 def idle_share_1pct(removals: Removals) -> FloatArray:
@@ -30,7 +30,7 @@ def idle_share_1pct(removals: Removals) -> FloatArray:
 
 
 @metric(
-    name="idle_share_5pct", version=1, track="circuit", unit="", higher_is_better=False,
+    name="idle_share_5pct", version=1, track="circuit", unit="", higher_is_better=False, diagnostic=True,
     of="minimality", ranking="absolute", size=0.05, ceiling=0.0,
 )  # fmt: skip
 def idle_share_5pct(removals: Removals) -> FloatArray:

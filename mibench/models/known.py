@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,9 @@ from mibench.core.files import is_folder, read_text
 from mibench.core.hashing import file_digest
 from mibench.core.shipped import shipped_places
 from mibench.core.truth import KnownTruth, read_truth
-from mibench.models.cache import cache_root
+from mibench.models.cache import cache_root, converted_folder
 from mibench.models.catalogue import CATALOGUE
-from mibench.planted.build import PLANTED, Planted, write_planted
+from mibench.planted.build import PLANTED, WEIGHTS_FILE, Planted, planted_digest, write_planted
 
 SHIPPED = ("data", "truth")
 _MAX_BYTES = 1024 * 1024
@@ -68,6 +69,12 @@ def known_folder(name: str) -> Path:
     folder = cache_root() / "models" / f"{name}-{one.version}"
     if not is_folder(folder):
         write_planted(one, folder)
+    if file_digest(folder / WEIGHTS_FILE) != planted_digest(one):
+        raise ModelError(
+            f"The stored copy of {name} has changed.",
+            why=f"The weights in {folder} are not those of its program.",
+            do="Delete that folder; it is written again when the model is used.",
+        )
     return folder
 
 
@@ -79,7 +86,10 @@ def truth_of(ref: str) -> KnownTruth | None:
     """
     if ref in known_models():
         return read_truth(known_folder(ref))
-    return read_truth(Path(ref)) if is_folder(ref) else None
+    if ref in CATALOGUE:
+        return read_truth(converted_folder(CATALOGUE[ref])) if CATALOGUE[ref].is_converted else None
+    folder = os.path.expanduser(ref)  # noqa: PTH111  Path.expanduser fails on the home of nobody
+    return read_truth(Path(folder)) if is_folder(folder) else None
 
 
 def note_of(name: str) -> str:
@@ -106,13 +116,16 @@ def _shipped() -> dict[str, dict[str, str]]:
 
 @cache
 def _checked(name: str) -> Path:
-    folder = next(place for place in shipped_places(*SHIPPED, name) if place.is_dir())
-    for file, sha in _shipped()[name].items():
+    places = shipped_places(*SHIPPED, name)
+    folder = next((place for place in places if place.is_dir()), places[0])
+    wanted = _shipped()[name]
+    extra = [path.name for path in sorted(folder.glob("*")) if path.name not in wanted]
+    for file in (*wanted, *extra):
         path = folder / file
-        if not path.is_file() or file_digest(path) != sha:
+        if not path.is_file() or file_digest(path) != wanted.get(file):
             raise ModelError(
                 f"The shipped model {name} has changed.",
-                why=f"{path} is missing, or its digest is not that of digests.json.",
+                why=f"{path} is missing, was added, or its digest is not that of digests.json.",
                 do="Install mibench again, or restore the file from the repository.",
             )
     return folder

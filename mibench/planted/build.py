@@ -38,6 +38,7 @@ from mibench.planted.programs.lookup import lookup
 from mibench.planted.tokenizer import UNKNOWN, tokenizer_files
 from mibench.planted.truth import subspaces_of, truth_of
 
+WEIGHTS_FILE = "model.safetensors"
 FEATURES_FILE = "features.safetensors"
 """The direction ``[d_model]`` of every feature, by name."""
 PROGRAMS: Mapping[str, Callable[..., Logic]] = {
@@ -91,8 +92,9 @@ class Planted:
 
 
 def _version() -> str:
-    """A digest of the code and words that write planted models."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    """A digest of the code and words that write planted models and what is known of them."""
+    package = Path(__file__).parent
+    sources = [*sorted(package.rglob("*.py")), *(package.parent / "core" / name for name in ("truth.py", "sites.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
 
 
@@ -176,7 +178,7 @@ def _fill(planted: Planted, folder: Path) -> None:
         "dtype": "float32",
     }
     atomic_write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
-    atomic_write(folder / "model.safetensors", _weights(planted, network))
+    atomic_write(folder / WEIGHTS_FILE, _weights(planted, network))
     for name, text in tokenizer_files(logic.words, longest=N_POSITIONS).items():
         atomic_write(folder / name, text)
     atomic_write(folder / SUBSPACES_FILE, save(_single(subspaces_of(logic, network.features))))

@@ -12,10 +12,11 @@ from mibench.plots.style import INKS, Inks, Picture, Theme, picture, short
 
 _ROW, _WIDTH, _LONGEST = 0.24, 5.4, 34
 _READING = (
-    "Spearman's ρ between methods ranked by a score and the same methods ranked by how well they find the known truth: "
-    "1 is the same order, 0 no relation, negative the opposite. Dots: means over models; bars: 95 % intervals, the "
-    "models of one program resampled together; ticks: single models. Grey dots: the interval contains 0 or is missing"
+    "Of the pairs of methods of which one finds the known truth better, the share that a score puts in the same order: "
+    "1 is all of them, 0.5 chance. Dots: means over models; bars: 95 % intervals, the models of one program resampled "
+    "together; ticks: single models. Grey dots: the interval contains 0.5 or is missing"
 )
+_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Agreement:
 
     Attributes:
         name: Of the score.
-        value: Mean ρ.
+        value: Mean share.
         low: Lower end of its interval, if it has one.
         high: Upper end.
-        single: ρ of each model.
+        single: Share on each model.
     """
 
     name: str
@@ -38,8 +39,8 @@ class Agreement:
 
     @property
     def sure(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether the interval leaves chance out."""
+        return self.low is not None and self.high is not None and (self.low > _CHANCE or self.high < _CHANCE)
 
 
 def agreement_picture(
@@ -64,17 +65,17 @@ def agreement_picture(
 
 
 def _draw(axes: Axes, found: Sequence[Agreement], inks: Inks) -> None:
-    axes.axvline(0, color=inks.grey, linewidth=1)
+    axes.axvline(_CHANCE, color=inks.grey, linewidth=1)
     for place, one in enumerate(found):
-        colour = (inks.positive if one.value > 0 else inks.negative) if one.sure else inks.grey
+        colour = (inks.positive if one.value > _CHANCE else inks.negative) if one.sure else inks.grey
         axes.plot(one.single, [place] * len(one.single), "|", color=inks.grey, markersize=7, alpha=0.45)
         if one.low is not None and one.high is not None:
             axes.plot([one.low, one.high], [place, place], color=colour, linewidth=2)
         axes.plot([one.value], [place], "o", color=colour, markersize=6)
     axes.set_yticks(range(len(found)), [short(one.name, _LONGEST) for one in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
-    axes.set_xlim(-1.05, 1.05)
-    axes.set_xlabel("Spearman's ρ with the truth")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("share of pairs of methods in the right order")
     axes.grid(axis="x", color=inks.pale)
     axes.set_axisbelow(True)
     plain_axes(axes, inks)

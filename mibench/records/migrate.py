@@ -12,7 +12,13 @@ from mibench.records.record import SCHEMA_VERSION
 Raw = dict[str, Any]
 Step = Callable[[Raw], Raw]
 
-STEPS: Mapping[int, Step] = {}
+
+def _unchanged(raw: Raw) -> Raw:
+    """Version 2 adds ``volatile.former``, which is empty in records of version 1."""
+    return raw
+
+
+STEPS: Mapping[int, Step] = {1: _unchanged}
 """The step from version n to n + 1, by n."""
 
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from mibench.core.specs import Cell
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=200)]
@@ -174,6 +174,17 @@ class Provenance(_Part):
     """Relative difference within which all of the above may move a number."""
 
 
+class FormerValue(_WithInterval):
+    """A number of an earlier version of a metric's formula, from the same tables."""
+
+    version: Annotated[int, Field(ge=1)]
+    """Version of the formula."""
+    value: float | None
+    """The number; None where it was undefined."""
+    replaced_at: AwareDatetime
+    """When the number of a newer version took its place."""
+
+
 class Volatile(_Part):
     """What may differ between two runs of one cell; left out of byte comparisons."""
 
@@ -187,6 +198,8 @@ class Volatile(_Part):
     """Store that the record was taken from; None: made by this run."""
     reused_since: AwareDatetime | None = None
     """When the reused record was made."""
+    former: dict[str, list[FormerValue]] = {}
+    """Numbers that `mibench rescore` replaced, by metric name, oldest first; a run of the cell has none."""
 
 
 class Problem(_Part):
@@ -224,7 +237,7 @@ class DictionaryFacts(_Part):
 class RunRecord(_Part):
     """What one cell gave."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     """Version of this format."""
     cell: Cell
     """What fixes the numbers."""

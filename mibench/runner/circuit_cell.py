@@ -7,12 +7,13 @@ from dataclasses import replace
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import save_scores
 from mibench.core.errors import MethodError
+from mibench.core.specs import Ablation
 from mibench.engine.base import constants_for
 from mibench.engine.circuits.evaluate import Evaluation
 from mibench.methods.view import CircuitView
 from mibench.metrics.circuit import circuit_metrics
 from mibench.metrics.per_example import CircuitTables
-from mibench.metrics.truth.edge_scores import edge_truth_metrics
+from mibench.metrics.truth.edge_scores import edge_truth_metrics, no_edge_truth
 from mibench.runner.cells import FROM_TRAIN, training, validation
 from mibench.runner.meter import Meter
 from mibench.runner.plan import is_control
@@ -86,7 +87,9 @@ def score(work: CellRun, scores: CircuitScores, meter: Meter) -> Found:
     metrics, curves = circuit_metrics(*tables)
     found = {"examples": tables.table, "endpoints": tables.endpoints, **tables.extras}
     truth = bench.truth(work.job.task)
-    if truth is not None:
+    if truth is not None and settings.ablation is not Ablation.COUNTERFACTUAL:
+        metrics |= no_edge_truth("the truth is known for counterfactual ablation alone")
+    elif truth is not None:
         found["truth"] = edge_truth_table(bench.model.graph, scores, truth)
         metrics |= edge_truth_metrics(found["truth"])
     return Found(found, metrics, curves, board="control" if is_control(work.job.method) else None)

@@ -4,51 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from mibench.core.specs import Cell
 from mibench.methods.method import METHODS
-from mibench.metrics.metric import METRICS
-from mibench.records.record import MetricValue, RunRecord
+from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells import cell_of
-from mibench.runner.plan import CEILING, FLOOR, Job, is_control
+from mibench.runner.controls import CEILING, FLOOR, controlled_metrics, is_built_in, without_floors
+from mibench.runner.plan import Job, is_control
 from mibench.runner.settings import RunSettings
 from mibench.runner.workbench import Workbench
 
 
 def with_controls(record: RunRecord, draws: Sequence[RunRecord], truth: RunRecord | None) -> RunRecord:
-    """Return ``record`` with the mean of ``draws`` as the floor of each metric, and what the truth has as its ceiling.
-
-    Where no draw has a number, the floor is the one that the metric declares; so is the ceiling without a known
-    truth. A draw has no floor itself.
+    """Return ``record`` with floors and ceilings, as `runner.controls.controlled_metrics` has them.
 
     Args:
         record: A record with numbers.
-        draws: Records of random rankings on the same ground.
+        draws: Records of random rankings on the same ground; failed ones do not count.
         truth: Record of the known truth on the same ground, if there is one.
     """
     if is_draw(record.cell):
-        bare = {name: one.model_copy(update={"floor": None}) for name, one in record.metrics.items()}
-        return record.model_copy(update={"metrics": bare, "floor_draws": None})
-    good = [draw for draw in draws if draw.status == "ok"]
-    metrics = {name: _with_floor(name, one, good) for name, one in record.metrics.items()}
-    if truth is not None and truth.status == "ok":
-        metrics = {name: _with_ceiling(one, truth.metrics.get(name)) for name, one in metrics.items()}
+        return record.model_copy(update={"metrics": without_floors(record.metrics), "floor_draws": None})
+    good = [draw.metrics for draw in draws if draw.status == "ok"]
+    best = truth.metrics if truth is not None and truth.status == "ok" else None
+    metrics = controlled_metrics(record.metrics, good, best)
     return record.model_copy(update={"metrics": metrics, "floor_draws": len(good)})
-
-
-def _with_ceiling(metric: MetricValue, reached: MetricValue | None) -> MetricValue:
-    found = metric.ceiling if reached is None or reached.value is None else reached.value
-    return metric.model_copy(update={"ceiling": found})
-
-
-def _with_floor(name: str, metric: MetricValue, draws: Sequence[RunRecord]) -> MetricValue:
-    values = [draw.metrics[name].value for draw in draws if name in draw.metrics]
-    found = [value for value in values if value is not None]
-    known = METRICS.components.get(name)
-    declared = None if known is None else known.metadata.get("floor")
-    return metric.model_copy(update={"floor": fmean(found) if found else declared})
 
 
 def controlled(record: RunRecord, job: Job, bench: Workbench, settings: RunSettings, store: Store) -> RunRecord:
@@ -69,5 +50,4 @@ def controlled(record: RunRecord, job: Job, bench: Workbench, settings: RunSetti
 
 def is_draw(cell: Cell) -> bool:
     """Whether a cell is the built-in random ranking, not somebody's namesake."""
-    method = cell.method
-    return method.name == FLOOR and method.code_digest is None and method.artifact_digest is None
+    return is_built_in(cell, FLOOR)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mibench.core.errors import UsageError
 from mibench.core.hashing import digest
 from mibench.core.specs import Bos, ModelRef, TaskRef
-from mibench.core.truth import TaskTruth, read_subspaces
+from mibench.core.truth import TRUTH_FILE, TaskTruth, read_subspaces
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
@@ -26,6 +26,7 @@ from mibench.tasks.task import Task
 from mibench.tasks.variable_task import VariableTask, load_variable_task
 from mibench.tracks.interchange_rows import SolvedRows
 from mibench.tracks.linear_target import LinearFit
+from mibench.tracks.truth import check_truth
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,15 @@ class Workbench:
         return ModelRef(name=hf.name, digest=hf.digest, dtype=hf.dtype, attention=hf.attention)
 
     def truth(self, ref: str) -> TaskTruth | None:
-        """What is known of the model's mechanism for the task ``ref``; None where nothing is."""
-        known = self.hf.truth
-        return None if known is None else known.tasks.get(ref)
+        """What is known of the model's mechanism for the task ``ref``; None where nothing is.
+
+        Raises:
+            DataError: It speaks of edges, heads or subspaces that the model does not have.
+        """
+        known = None if self.hf.truth is None else self.hf.truth.tasks.get(ref)
+        if known is not None:
+            check_truth(known, self.model.graph, self.subspaces, self.hf.folder / TRUTH_FILE)
+        return known
 
     @cached_property
     def subspaces(self) -> Mapping[str, NDArray[np.float32]]:

@@ -77,6 +77,7 @@ class Reader:
     program: Program
     alignment: Alignment
     at: Mapping[str, str] = field(default_factory=dict)
+    dropped: int | None = None
 
     def ids(self, settings: Sequence[Setting]) -> Tensor:
         """Token ids of prompts, BOS first, ``[batch, pos]``.
@@ -175,11 +176,17 @@ class Reader:
         """Links that are kept, and the answer when all others carry the source's values."""
         links = list(self.alignment.links)
         if random.random() >= _WHOLE:
-            kept = [link for link in links if random.random() < 0.5]
+            kept = self._kept(random, links)
             answer = self.alignment.mixed(kept, base, source)
             if answer is not None:
                 return kept, str(answer)
         return links, self.program.answer(base)
+
+    def _kept(self, random: Random, links: list[Link]) -> list[Link]:
+        if self.dropped is None:
+            return [link for link in links if random.random() < 0.5]
+        left_out = random.sample(links, random.randint(1, self.dropped))
+        return [link for link in links if link not in left_out]
 
     def _outside(self, random: Random) -> tuple[str, ...]:
         others, kind = self.alignment.others, random.random()

@@ -33,6 +33,7 @@ class Recipe:
         lr: Learning rate.
         seed: Of the first weights and of all prompts.
         weights: Of the losses.
+        dropped: True edges that are left out of a mixture, at most, as in :class:`Reader`.
     """
 
     program: str
@@ -45,6 +46,7 @@ class Recipe:
     lr: float = 2e-3
     seed: int = 0
     weights: Weights = field(default_factory=Weights)
+    dropped: int | None = None
 
     @property
     def loaded(self) -> Program:
@@ -66,7 +68,7 @@ class Recipe:
     def reader(self) -> Reader:
         """The program's prompts, with the alignment."""
         program = self.loaded
-        return Reader(program, Alignment(program.causal, self.sizes.graph, self.nodes), self.at)
+        return Reader(program, Alignment(program.causal, self.sizes.graph, self.nodes), self.at, self.dropped)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -89,7 +91,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         Recipe(
             "siit-addition",
-            (2, 4, 64, 128),
+            (2, 4, 64, 192),
             {
                 "ones1": ("a0.h0",),
                 "ones2": ("a0.h1",),
@@ -99,12 +101,17 @@ RECIPES: Mapping[str, Recipe] = {
                 "answer": ("m1",),
             },
             {"carry": "last"},
+            steps=2000,
+            decay=1000,
+            weights=Weights(edges=2.0),
+            dropped=3,
         ),
         Recipe(
             "siit-mcqa",
             (3, 4, 48, 96),
             {"asked": ("a0.h2",), "answer_pointer": ("a1.h0",), "answer": ("a2.h3",)},
             {"answer_pointer": "last"},
+            decay=1000,
             batch=192,
         ),
         Recipe(

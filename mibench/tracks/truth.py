@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from mibench.artifacts.circuit import CircuitScores, FloatArray
 from mibench.artifacts.truth_scores import true_edges, true_nodes
+from mibench.core.errors import DataError, UsageError
 from mibench.core.specs import Level
 from mibench.core.truth import TaskTruth
 from mibench.graph.graph import BoolArray, Graph
@@ -38,6 +42,30 @@ def edge_truth_table(graph: Graph, scores: CircuitScores, truth: TaskTruth) -> p
         nodes = true_nodes(graph, true)
         frame = _node_rows(graph, values if scores.level is Level.NODE else _largest(values), nodes)
     return frame.assign(level=scores.level.value, resolution=truth.resolution)
+
+
+def check_truth(truth: TaskTruth, graph: Graph, subspaces: Collection[str], path: Path) -> None:
+    """Check that what is known of a task is of this model.
+
+    Args:
+        truth: What is known.
+        graph: The model's graph.
+        subspaces: Names of the known subspaces.
+        path: The file it was read from, for errors.
+
+    Raises:
+        DataError: It names an edge, head, layer or subspace that is not there.
+    """
+    do = "Correct it, or remove it: the model works without."
+    try:
+        true_edges(graph, truth)
+    except UsageError as error:
+        raise DataError(f"{path} cannot be used.", why=f"{error.what} {error.why}", do=do) from error
+    for site in truth.sites:
+        inside = site.layer < graph.n_layers and (site.head is None or site.head < graph.n_heads)
+        if not inside or (site.subspace is not None and site.subspace not in subspaces):
+            why = f"{site.variable} is said to live at layer {site.layer}, head {site.head}, in {site.subspace}."
+            raise DataError(f"{path} cannot be used.", why=f"{why} There is no such place or subspace.", do=do)
 
 
 def _values(scores: CircuitScores) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.circuit import CircuitScores, shape_of
 from mibench.artifacts.truth_scores import flawed, truth_scores
 from mibench.core.errors import MethodError
 from mibench.core.specs import Level
@@ -37,8 +37,12 @@ def known_truth(view: CircuitView, *, kept: Annotated[float, Field(ge=0, le=1)] 
             why="There is no truth.json beside the weights, or it does not name the task.",
             do="Leave known-truth out, or use a model whose mechanism is known: mibench list models.",
         )
-    scores = truth_scores(view.graph, view.truth, view.level, view.model.anatomy.d_model)
-    real = view.graph.real_mask if view.level is Level.EDGE else np.ones(scores.shape, dtype=np.bool_)
+    # Neurons of a node are exchanged together: what is known is which nodes carry the task.
+    level = Level.NODE if view.level is Level.NEURON else view.level
+    scores = truth_scores(view.graph, view.truth, level)
+    real = view.graph.real_mask if level is Level.EDGE else np.ones(scores.shape, dtype=np.bool_)
     generator = view.generator
     found = flawed(scores, real, kept, generator)
-    return view.scores(found + generator.random(found.shape) / 2)
+    shape = shape_of(view.graph, view.level, view.model.anatomy.d_model)
+    wide = found if found.shape == shape else np.broadcast_to(found[:, None], shape)
+    return view.scores(wide + generator.random(shape) / 2)

@@ -41,3 +41,8 @@ def edge_truth_metrics(table: pd.DataFrame) -> dict[str, MetricValue]:
     """
     items = read_items(table)
     return {declared.name: value_of(declared, declared(items), _EVERY) for declared in EDGE_TRUTH}
+
+
+def no_edge_truth(reason: str) -> dict[str, MetricValue]:
+    """Return every metric of a circuit's scores against the truth without a number, and why."""
+    return {declared.name: value_of(declared, Detection(None, reason), "") for declared in EDGE_TRUTH}

@@ -12,7 +12,9 @@ from mibench.metrics.truth.ranks import Detection, area_of_ranks, precision_at, 
 _ONE_HEAD = "the truth does not tell q, k and v of a head apart: auroc_heads does without"
 
 
-@metric(name="auroc", version=1, track="circuit", unit="", higher_is_better=True, floor=0.5, ceiling=1.0)
+@metric(
+    name="auroc", version=1, track="circuit", unit="", higher_is_better=True, floor=0.5, ceiling=1.0, exact_floor=True
+)
 def auroc(items: KnownItems) -> Detection:
     """Area under the ROC curve of |score|: the probability that a true item outranks a false one, ties counting half.
 
@@ -27,7 +29,16 @@ def auroc(items: KnownItems) -> Detection:
     return _told_apart(items, items.magnitudes, area_of_ranks)
 
 
-@metric(name="auroc_signed", version=1, track="circuit", unit="", higher_is_better=True, floor=0.5, ceiling=1.0)
+@metric(
+    name="auroc_signed",
+    version=1,
+    track="circuit",
+    unit="",
+    higher_is_better=True,
+    floor=0.5,
+    ceiling=1.0,
+    exact_floor=True,
+)
 def auroc_signed(items: KnownItems) -> Detection:
     """`auroc` of the score itself: the sign counts, and true items with a negative score rank last.
 
@@ -39,7 +50,9 @@ def auroc_signed(items: KnownItems) -> Detection:
     return _told_apart(items, items.scores, area_of_ranks)
 
 
-@metric(name="average_precision", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0)
+@metric(
+    name="average_precision", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0, exact_floor=True
+)
 def average_precision(items: KnownItems) -> Detection:
     """Average precision of |score|: Σ (recall step × precision) from the largest down, ties entering together.
 
@@ -53,7 +66,9 @@ def average_precision(items: KnownItems) -> Detection:
     return _told_apart(items, items.magnitudes, precision_of_ranks)
 
 
-@metric(name="precision_at_truth", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0)
+@metric(
+    name="precision_at_truth", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0, exact_floor=True
+)
 def precision_at_truth(items: KnownItems) -> Detection:
     """Share of true items among the n largest |score|, n being the number of true items (R-precision).
 

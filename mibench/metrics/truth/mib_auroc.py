@@ -24,7 +24,7 @@ def auroc_mib(items: KnownItems) -> Detection:
 
     Ten circuits of ⌈p · edges⌉ edges are grown from ``logits``, always by the largest |score| that leads to a node
     which is reached, then pruned. TPR over FPR is summed by trapezoids, FPR divided by its last value; there is no
-    point (0, 0). Slots are compared, whatever the resolution of the truth; edges without a score count as kept. Ties
+    point (0, 0). Slots are compared, whatever the resolution of the truth. Ties
     go to the destination that was reached first (MIB merges sorted lists), then to the graph's order, where MIB's
     changes from run to run.
 
@@ -42,6 +42,8 @@ def auroc_mib(items: KnownItems) -> Detection:
     """
     if not items.of_edges:
         return Detection(None, "MIB computes AUROC for edges only")
+    if np.isinf(items.scores).any():
+        return Detection(None, "some edges have no score, and MIB's search needs one of each")
     n_true = int(items.named.sum())
     if n_true in (0, len(items.named)):
         which = "true" if n_true else "false"
@@ -56,13 +58,12 @@ def _rates(items: KnownItems) -> Iterator[tuple[float, float]]:
     graph = graph_of(items)
     places = np.array([row * graph.n_destinations + column for row, column in map(graph.edge_index, items.names)])
     magnitudes = np.full(graph.shape, -np.inf)
-    unscored = np.isinf(items.scores)
-    magnitudes.flat[places[~unscored]] = items.magnitudes[~unscored]
+    magnitudes.flat[places] = items.magnitudes
     order = best_first(graph, magnitudes)
     for fraction in FRACTIONS:
         # MIB counts a float down while it is above 0, and so takes one more than the whole number.
         circuit = prune(graph, edges_at(graph, order[: math.ceil(fraction * len(places))]))
-        kept = circuit.edges.flat[places] | unscored
+        kept = circuit.edges.flat[places]
         yield float(kept[items.named].mean()), float(kept[~items.named].mean())
 
 

@@ -13,7 +13,7 @@ from mibench.metrics.truth.edge_table import KnownItems
 from mibench.metrics.truth.ranks import Detection, area_of_ranks
 
 
-@metric(name="auroc_heads", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0)
+@metric(name="auroc_heads", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0, exact_floor=True)
 def auroc_heads(items: KnownItems) -> Detection:
     """`auroc` with q, k and v of a head as one destination: the largest |score| of the three, true if any is.
 
@@ -31,7 +31,7 @@ def auroc_heads(items: KnownItems) -> Detection:
     return _area(items, _Groups(edges, np.arange(len(edges))))
 
 
-@metric(name="auroc_nodes", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0)
+@metric(name="auroc_nodes", version=1, track="circuit", unit="", higher_is_better=True, ceiling=1.0, exact_floor=True)
 def auroc_nodes(items: KnownItems) -> Detection:
     """`auroc` of nodes: a node has the largest |score| of its edges, in and out, and is true if a true edge ends there.
 

@@ -36,13 +36,6 @@ def test_nodes_are_true_where_an_edge_begins_or_ends():
     assert {name for name, score in zip(GRAPH.source_names, found, strict=True) if score} == {"input", "a0.h1", "m1"}
 
 
-def test_the_neurons_of_a_true_node_are_true():
-    nodes = truth_scores(GRAPH, TaskTruth(edges=EDGES), Level.NODE)
-    neurons = truth_scores(GRAPH, TaskTruth(edges=EDGES), Level.NEURON, 8)
-    assert neurons.shape == (GRAPH.n_sources, 8)
-    assert (neurons == nodes[:, None]).all()
-
-
 @pytest.mark.parametrize(("kept", "n"), [(1.0, 3), (0.67, 2), (0.0, 0)])
 def test_a_mistake_exchanges_a_true_edge_for_a_false_one(kept, n):
     scores = truth_scores(GRAPH, TaskTruth(edges=EDGES))

@@ -101,7 +101,7 @@ def test_wrong_usage_is_status_2_one_screen_and_writes_nothing(shell, tmp_path, 
 def assert_one_screen(ran):
     assert "Traceback" not in ran.out + ran.err
     assert ran.out == ""
-    assert 0 < len(ran.err.splitlines()) <= 24
+    assert 0 < len(ran.err.splitlines()) <= 32
 
 
 def test_an_error_has_three_parts_and_no_escape_sequences(run, monkeypatch):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from mibench.core.errors import StoreError
+from mibench.records.encode import parse_record, record_bytes
 from mibench.records.migrate import STEPS, migrate
 from mibench.records.record import SCHEMA_VERSION
+
+from .conftest import MakeRecord
 
 
 def rename(raw: dict[str, Any]) -> dict[str, Any]:
@@ -57,3 +61,11 @@ def test_a_newer_version_says_to_upgrade() -> None:
 
 def test_every_older_version_has_its_step() -> None:
     assert sorted(STEPS) == list(range(1, SCHEMA_VERSION))
+
+
+def test_a_record_of_version_1_has_no_former_numbers_and_loses_nothing(make_record: MakeRecord) -> None:
+    raw = json.loads(record_bytes(make_record()))
+    del raw["volatile"]["former"]
+    found = parse_record(json.dumps(raw | {"schema_version": 1}), source="test")
+    assert found == make_record()
+    assert found.volatile.former == {}

@@ -18,6 +18,7 @@ from mibench.records.record import (
     ArtifactRef,
     Cost,
     CurvePoint,
+    FormerValue,
     MetricValue,
     Problem,
     Provenance,
@@ -95,7 +96,16 @@ provenances = st.builds(
     threads=st.none() | st.integers(1, 64),
     batch_size=st.none(),
 )
-volatiles = st.builds(Volatile, cost=st.none() | costs, provenance=st.none() | provenances)
+formers = st.builds(
+    FormerValue, version=st.integers(1, 9), value=st.none() | finite, ci_low=st.none(), ci_high=st.none(),
+    replaced_at=moments,
+)  # fmt: skip
+volatiles = st.builds(
+    Volatile,
+    cost=st.none() | costs,
+    provenance=st.none() | provenances,
+    former=st.dictionaries(words, st.lists(formers, max_size=2), max_size=2),
+)
 problems = st.builds(Problem, what=words, why=words, do=words)
 outcomes = st.just(("ok", None)) | st.tuples(st.sampled_from(["failed", "skipped"]), problems)
 

@@ -115,42 +115,11 @@ def test_without_ties_the_search_is_the_greedy_selection(seed):
     assert (order == greedy_order(graph, rank_edges(graph, scores, Ranking.ABSOLUTE))).all()
 
 
-def test_edges_without_a_score_count_as_kept():
+def test_an_edge_without_a_score_leaves_no_number():
     graph, rng = Graph(2, 2), np.random.default_rng(0)
     true = graph.edge_names()[:5]
     artifact = CircuitScores(graph, Level.EDGE, np.where(graph.real_mask, rng.normal(size=graph.shape), 0))
     table = edge_truth_table(graph, artifact, TaskTruth(edges=tuple(true)))
-    nothing = table.assign(score=np.nan)
-    # All edges are in all circuits: every point is (1, 1), and there is no area between them.
-    assert auroc_mib(read_items(nothing)).value == 0.0
-    only_true = table.assign(score=table["score"].where(~table["true"]))
-    assert auroc_mib(read_items(only_true)).value > 0.99
-
-
-def toy(noise, seed):
-    """60 random true edges of score 3, the others 0, and noise; as areas by MIB, of |score|, and of the score."""
-    rng = np.random.default_rng(seed)
-    names = rng.choice(TOY.edge_names(), 60, replace=False)
-    scores = np.zeros(TOY.shape)
-    if noise is not None:
-        for name in names:
-            scores[TOY.edge_index(name)] = 3
-    scores = scores + rng.normal(size=TOY.shape) * (1 if noise is None else noise)
-    items = items_of(TOY, scores, names.tolist())
-    return auroc_mib(items).value, auroc(items).value, auroc_signed(items).value
-
-
-@pytest.mark.parametrize(
-    ("noise", "by_mib", "exact", "signed"),
-    [(0, 0.860, 1.0, 1.0), (1, 0.841, 0.981, None), (3, 0.545, 0.559, 0.718), (None, 0.546, 0.545, None)],
-)
-def test_one_run_of_the_reference_on_a_toy_lies_within_the_spread_over_seeds(noise, by_mib, exact, signed):
-    found = np.array([toy(noise, seed) for seed in range(50)])
-    for values, told in zip(found.T, (by_mib, exact, signed), strict=True):
-        if told is not None:
-            assert abs(told - values.mean()) <= 2 * values.std()
-    if noise == 0:
-        assert found[:, 0].mean() == pytest.approx(0.91, abs=0.02)
-        assert (found[:, 1:] == 1).all()
-    if noise is None:
-        assert found.mean(axis=0) == pytest.approx(0.5, abs=0.02)
+    some = table.assign(score=table["score"].where(table.index != 3))
+    found = auroc_mib(read_items(some))
+    assert (found.value, found.reason) == (None, "some edges have no score, and MIB's search needs one of each")

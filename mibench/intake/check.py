@@ -1,0 +1,196 @@
+"""Check a submission: a folder or an archive, everything that is wrong with it in one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mibench.core.errors import DataError, MibenchError, UsageError
+from mibench.core.files import exists, is_folder, read_text
+from mibench.core.hashing import file_digest
+from mibench.intake.archive import is_archive, unpacked
+from mibench.intake.cells import coverage_faults, repeated, task_faults, track_faults
+from mibench.intake.contents import content_fault, document_fault
+from mibench.intake.draft import Draft, read_draft
+from mibench.intake.failures import Failure, Findings, Report
+from mibench.intake.manifest import MANIFEST, ArtifactEntry, Submission
+from mibench.intake.model_sizes import ModelSizes, model_sizes
+from mibench.intake.names import collisions, parse_folder_name
+from mibench.intake.reading import artifact_faults
+from mibench.intake.rules import Rules
+from mibench.intake.tree import listed
+
+DOCUMENTS = ("README.md", "LICENSE")
+"""Texts that a submission may have besides."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to check.
+
+    Attributes:
+        rules: Limits.
+        folders: Models on this machine that mibench does not know, by name.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+
+def check_submission(path: Path | str, asked: Asked | None = None) -> Report:
+    """Check a submission's folder, or an archive of one.
+
+    Nothing in it is run, no link is followed, and an archive is only unpacked, to a folder that is removed again, once
+    every name, kind and size in it is as it should be.
+
+    Args:
+        path: The folder, or a .zip, .tar or .tar.gz file.
+        asked: How to check; None: by the rules.
+
+    Raises:
+        UsageError: There is nothing of the kind.
+    """
+    found, asked = Path(path), asked or Asked()
+    if is_folder(found):
+        return _folder(found, asked, Findings())
+    if not exists(found):
+        why = "There is no such file or folder."
+        raise UsageError(f"{str(path)[:200]} cannot be checked.", why=why, do="Check the path.")
+    if not is_archive(found):
+        why = "It is no folder, and no .zip, .tar or .tar.gz."
+        raise UsageError(f"{str(path)[:200]} cannot be checked.", why=why, do="Give the submission's folder.")
+    findings = Findings()
+    with unpacked(found, asked.rules, findings) as inside:
+        return Report(found.name, findings.all()) if inside is None else _folder(inside, asked, findings)
+
+
+def _folder(folder: Path, asked: Asked, findings: Findings) -> Report:
+    folder = folder.absolute()
+    files = listed(folder, asked.rules, findings)
+    report = Report(folder.name, n_files=len(files), n_bytes=sum(files.values()))
+    try:
+        parse_folder_name(folder.name)
+    except DataError as error:
+        findings.add(Failure.of(error))
+    findings.add(*_siblings(folder))
+    draft = _manifest(folder, files, asked.rules, findings)
+    n_read = 0
+    if draft is not None:
+        _check_files(folder, files, draft, findings)
+        n_read = _check_artifacts(_Place(folder, files, asked), draft, findings)
+        _check_whole(folder, draft.submission, asked.rules, findings)
+    return replace(report, failures=findings.all(), notes=tuple(findings.notes), n_read=n_read)
+
+
+def _siblings(folder: Path) -> list[Failure]:
+    """Submissions beside this one whose names differ in case only."""
+    names = []
+    with suppress(OSError):
+        names = [one.name for one in folder.parent.iterdir() if one.name.casefold() == folder.name.casefold()]
+    what, why = "Another submission has nearly this name.", "They differ in upper and lower case only."
+    return [
+        Failure(f"{what}", f"{first}, {second}: {why}", "Rename it.") for first, second in collisions(sorted(names))
+    ]
+
+
+def _manifest(folder: Path, files: Mapping[str, int], rules: Rules, findings: Findings) -> Draft | None:
+    if MANIFEST not in files:
+        do = "Write one with mibench submit init."
+        findings.add(Failure(f"There is no {MANIFEST}.", "It says what is handed in.", do, MANIFEST))
+        return None
+    try:
+        draft = read_draft(read_text(folder / MANIFEST, max_bytes=rules.manifest_bytes))
+    except DataError as error:
+        findings.add(Failure(f"{MANIFEST} cannot be read.", error.why, error.do, MANIFEST))
+        return None
+    findings.add(*draft.failures)
+    return draft
+
+
+def _check_files(folder: Path, files: Mapping[str, int], draft: Draft, findings: Findings) -> None:
+    """Documents are texts, and every other file is an artifact of the manifest."""
+    for name in sorted(files):
+        if name in DOCUMENTS:
+            fault = document_fault(folder / name, name, Rules().manifest_bytes)
+            findings.add(*([fault] if fault else []))
+        elif name != MANIFEST and name not in draft.listed:
+            why = f"{MANIFEST} does not list it; scores and records are made here, never handed in."
+            findings.add(Failure(f"{name} does not belong here.", why, "List it under artifacts, or remove it.", name))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder that is being checked, with its files."""
+
+    folder: Path
+    files: Mapping[str, int]
+    asked: Asked
+
+
+def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> int:
+    findings.add(*repeated(draft.entries))
+    sizes = _sizes(place.asked, draft, findings)
+    n_read = 0
+    for index, entry in draft.entries.items():
+        findings.add(*task_faults(index, entry))
+        if entry.file is None:
+            findings.notes.append(f"artifacts[{index}] is on the hub and was not read: {entry.path}.")
+        elif entry.file not in place.files and not os.path.lexists(place.folder / entry.file):
+            do = "Put it there, or correct the path."
+            findings.add(
+                Failure(f"There is no file {entry.file}.", f"artifacts[{index}] names it.", do, entry.file, index)
+            )
+        elif entry.file in place.files and _is_itself(place.folder / entry.file, index, entry, findings):
+            n_read += 1
+            for error in artifact_faults(place.folder / entry.file, entry, sizes):
+                what = f"{entry.file} cannot be used."
+                findings.add(Failure(what, _inside(error, place.folder), error.do, entry.file, index))
+    return n_read
+
+
+def _is_itself(path: Path, index: int, entry: ArtifactEntry, findings: Findings) -> bool:
+    """Whether a file is the one that the manifest names, and can be read; what is wrong goes to ``findings``."""
+    name = entry.path
+    fault = content_fault(path, name)
+    if fault is not None:
+        findings.add(replace(fault, index=index))
+    size, digest = path.stat().st_size, file_digest(path)
+    for key, own, stated in (("bytes", size, entry.bytes), ("sha256", digest, entry.sha256)):
+        if own != stated:
+            what, why = f"{name} is not the file that was listed.", f"Its {key}: {own}; the manifest says {stated}."
+            findings.add(Failure(what, why, f"Correct artifacts[{index}].{key}, or restore the file.", name, index))
+    return fault is None
+
+
+def _inside(error: MibenchError, folder: Path) -> str:
+    """Why, without the place of a folder that will be gone."""
+    return error.why.replace(f"{folder}/", "")
+
+
+def _sizes(asked: Asked, draft: Draft, findings: Findings) -> dict[str, ModelSizes]:
+    """Sizes of all models; of one that is not known, the first artifact that names it has the failure."""
+    first: dict[str, int] = {}
+    for index, entry in draft.entries.items():
+        for model in entry.models:
+            first.setdefault(model, index)
+    sizes = {}
+    for model, index in first.items():
+        try:
+            sizes[model] = model_sizes(model, asked.folders)
+        except MibenchError as error:
+            findings.add(Failure.of(error, MANIFEST, index))
+    return sizes
+
+
+def _check_whole(folder: Path, submission: Submission | None, rules: Rules, findings: Findings) -> None:
+    if submission is None:
+        return
+    if submission.name != folder.name:
+        what, why = "The folder has another name than the submission.", f"The manifest says {submission.name}."
+        findings.add(Failure(what, why, f"Rename the folder {folder.name[:200]}, or correct the manifest.", MANIFEST))
+    findings.add(*track_faults(submission), *coverage_faults(submission, rules))
+    if "test" in submission.training_data.splits:
+        findings.notes.append("It was made with data of the test split, and will be shown as such.")
