@@ -19,12 +19,11 @@ _ENDS = {
     "core": ("explained variance, FVU, MSE", "CE and KL recovered", "dead latents"),
     "probing": ("sparse probing",),
     "causal": ("causal disentanglement",),
-    "absorption": ("absorption, hedging",),
-    "hedging": ("absorption, hedging",),
+    "autointerp": ("autointerp",),
+    "explainability": ("explainability",),
     "synthetic": ("synthetic recovery",),
-    "stability": ("stability",),
 }
-"""What the null and the oracle are, by the family of a task of the SAE track."""
+"""What the null and the oracle are, by the family of a task of the SAE track; absorption has neither."""
 
 _CONVENTIONS = {
     Convention.MIB: "Computed by MIB's rules, its mistakes included: not comparable with the default rules.",

@@ -33,7 +33,7 @@ def test_a_good_manifest_is_read_whole():
 
 def test_every_fault_is_told_and_what_is_well_is_kept():
     values = manifest([ENTRY | {"bytes": 0}, ENTRY, 7, ENTRY | {"extra": 1}], licence=None, team="a b", more=1)
-    draft = read_draft(yaml.safe_dump(values))
+    draft = read_draft(json.dumps(values))
     assert draft.submission is None
     assert list(draft.entries) == [1]
     told = {(one.index, one.what) for one in draft.failures}

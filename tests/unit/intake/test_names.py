@@ -60,9 +60,7 @@ def test_the_name_of_a_folder_is_read_back(team, method, version):
 def test_any_text_is_a_folder_name_or_refused(text):
     try:
         parts = parse_folder_name(text)
-    except DataError as error:
-        assert error.why
-        assert error.do
-    else:
-        assert folder_name(*parts) == text
-        assert text.isascii()
+    except DataError:
+        return
+    assert folder_name(*parts) == text
+    assert text.isascii()
