@@ -45,7 +45,8 @@ def _check_options(function: Any) -> Any:
     models = click.option(
         "--min-models", type=click.IntRange(1), default=1, help="Ask for so many models in each track."
     )
-    return folder(tasks(models(function)))
+    fetch = click.option("--fetch", is_flag=True, help="Fetch artifacts that are on the hub, and read them too.")
+    return folder(tasks(models(fetch(function))))
 
 
 @command.command(epilog=_INIT)
@@ -106,7 +107,7 @@ def pack(context: click.Context, /, folder: str, *, out: str, as_json: bool, **o
     context.exit(0 if report.passed else 1)
 
 
-def _asked(folders: tuple[str, ...], min_tasks: int, min_models: int) -> Asked:
+def _asked(folders: tuple[str, ...], min_tasks: int, min_models: int, *, fetch: bool) -> Asked:
     from mibench.core.errors import UsageError
     from mibench.core.files import is_folder
     from mibench.intake.check import Asked
@@ -120,7 +121,7 @@ def _asked(folders: tuple[str, ...], min_tasks: int, min_models: int) -> Asked:
             raise UsageError(f"--model-folder {text[:200]} cannot be used.", why=why, do="Correct it.")
         named[name] = Path(folder).expanduser()
     asks = min_tasks > 1 or min_models > 1
-    return Asked(Rules(coverage=Coverage(min_tasks, min_models) if asks else None), named)
+    return Asked(Rules(coverage=Coverage(min_tasks, min_models) if asks else None), named, fetch)
 
 
 def _print(report: Report, *, as_json: bool, wrote: str | None = None) -> None:

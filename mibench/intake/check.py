@@ -22,6 +22,7 @@ from mibench.intake.names import collisions, parse_folder_name
 from mibench.intake.reading import artifact_faults
 from mibench.intake.rules import Rules
 from mibench.intake.tree import listed
+from mibench.models.hub import hub_file
 
 DOCUMENTS = ("README.md", "LICENSE")
 """Texts that a submission may have besides."""
@@ -34,10 +35,12 @@ class Asked:
     Attributes:
         rules: Limits.
         folders: Models on this machine that mibench does not know, by name.
+        fetch: Whether artifacts on the hub are fetched, and read too.
     """
 
     rules: Rules = field(default_factory=Rules)
     folders: Mapping[str, Path] = field(default_factory=dict)
+    fetch: bool = False
 
 
 def check_submission(path: Path | str, asked: Asked | None = None) -> Report:
@@ -136,19 +139,32 @@ def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> int:
     n_read = 0
     for index, entry in draft.entries.items():
         findings.add(*task_faults(index, entry))
-        if entry.file is None:
-            findings.notes.append(f"artifacts[{index}] is on the hub and was not read: {entry.path}.")
-        elif entry.file not in place.files and not os.path.lexists(place.folder / entry.file):
-            do = "Put it there, or correct the path."
-            findings.add(
-                Failure(f"There is no file {entry.file}.", f"artifacts[{index}] names it.", do, entry.file, index)
-            )
-        elif entry.file in place.files and _is_itself(place.folder / entry.file, index, entry, findings):
+        path = _path_of(place, index, entry, findings)
+        if path is not None and _is_itself(path, index, entry, findings):
             n_read += 1
-            for error in artifact_faults(place.folder / entry.file, entry, sizes):
-                what = f"{entry.file} cannot be used."
-                findings.add(Failure(what, _inside(error, place.folder), error.do, entry.file, index))
+            for error in artifact_faults(path, entry, sizes):
+                what, why = f"{entry.path} cannot be used.", error.why.replace(f"{place.folder}/", "")
+                findings.add(Failure(what, why, error.do, entry.path, index))
     return n_read
+
+
+def _path_of(place: _Place, index: int, entry: ArtifactEntry, findings: Findings) -> Path | None:
+    """Where the file of an artifact is; None: nowhere, or it is not to be read."""
+    if entry.file is not None:
+        if entry.file in place.files:
+            return place.folder / entry.file
+        # Of what is there, but is no file that can be read, that has been said.
+        if not os.path.lexists(place.folder / entry.file):
+            what, do = f"There is no file {entry.file}.", "Put it there, or correct the path."
+            findings.add(Failure(what, f"artifacts[{index}] names it.", do, entry.file, index))
+    elif entry.hub is not None and place.asked.fetch:
+        try:
+            return hub_file(entry.hub.repo, entry.hub.path, entry.hub.revision)
+        except MibenchError as error:
+            findings.add(Failure.of(error, entry.path, index))
+    else:
+        findings.notes.append(f"artifacts[{index}] is on the hub and was not read: {entry.path}.")
+    return None
 
 
 def _is_itself(path: Path, index: int, entry: ArtifactEntry, findings: Findings) -> bool:
@@ -163,11 +179,6 @@ def _is_itself(path: Path, index: int, entry: ArtifactEntry, findings: Findings)
             what, why = f"{name} is not the file that was listed.", f"Its {key}: {own}; the manifest says {stated}."
             findings.add(Failure(what, why, f"Correct artifacts[{index}].{key}, or restore the file.", name, index))
     return fault is None
-
-
-def _inside(error: MibenchError, folder: Path) -> str:
-    """Why, without the place of a folder that will be gone."""
-    return error.why.replace(f"{folder}/", "")
 
 
 def _sizes(asked: Asked, draft: Draft, findings: Findings) -> dict[str, ModelSizes]:

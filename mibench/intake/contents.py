@@ -9,8 +9,8 @@ from mibench.core.errors import DataError
 from mibench.core.files import read_text
 from mibench.intake.failures import Failure
 
-MAX_HEADER = 32 * 2**20
-"""Longest header of a safetensors file; the manifest of featurizers may take half of it."""
+MAX_HEADER = 4 * 2**20
+"""Longest header of a safetensors file: room for the manifest of featurizers at thousands of sites."""
 _HEAD = 512
 _MAGIC = (
     (b"\x7fELF", "a program (ELF)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mibench.artifacts.dictionaries.checks import check_model
@@ -44,8 +44,12 @@ Faults = Iterator[MibenchError]
 
 
 def _circuit(path: Path, entry: ArtifactEntry, sizes: Mapping[str, ModelSizes]) -> Faults:
+    known = _known(entry, sizes)
+    if not known:
+        return
+    _check_amount(path, known)
     scores = load_scores(path, level=entry.level, binary=entry.budget is not None)
-    for size in _known(entry, sizes):
+    for size in known:
         try:
             scores.check_model(size.graph, size.d_model)
         except ArtifactError as error:
@@ -56,6 +60,17 @@ def _circuit(path: Path, entry: ArtifactEntry, sizes: Mapping[str, ModelSizes]) 
         scores.check_budgets()
     elif scores.binary:
         yield from _one_circuit(scores.circuit().weighted_real_edges, scores.graph.n_edges, entry.budget)
+
+
+def _check_amount(path: Path, sizes: Sequence[ModelSizes]) -> None:
+    """Check, before it is parsed, that JSON has no more keys than the model has nodes and edges to speak of."""
+    if path.suffix.lower() != ".json":
+        return
+    largest = max((size.graph for size in sizes), key=lambda graph: graph.n_edges)
+    keys, most = path.read_bytes().count(b":"), 4 * (largest.n_edges + largest.n_sources) + 100
+    if keys > most:
+        why = f"It has about {keys} keys; a graph of {largest.n_edges} edges needs at most {most}."
+        raise _refused(why, "Choose the model that was scored.")
 
 
 def _one_circuit(n_edges: float, total: int, budget: float | None) -> Faults:

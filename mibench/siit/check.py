@@ -24,13 +24,14 @@ _BATCH = 100
 
 
 def check(probe: Probe) -> Findings:
-    """Check a model's behaviour, the swaps of its variables, its off-circuit nodes and its true edges."""
+    """Check a model's behaviour, the swaps of its variables, its off-circuit nodes and its edges."""
     alignment = probe.reader.alignment
     return Findings(
         behaviour=share(probe.plain == probe.answers),
         swaps={key: probe.swaps(key) for key in alignment.nodes},
         effects={node: _effect(probe, (node,)) for node in alignment.others},
         all_off=_effect(probe, alignment.others),
+        mixtures=probe.mixtures(),
         edges={task: check_edges(probe, name) for task, name in task_names(probe.reader.program).items()},
         rows=len(probe.all_rows),
     )

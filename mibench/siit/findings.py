@@ -57,6 +57,8 @@ class Findings:
         swaps: By variable.
         effects: Share of answers that change when one off-circuit node is swapped, by node.
         all_off: The same with all of them swapped at once.
+        mixtures: Share of right answers where the true edges carry the prompt's values, but for a few of them, and all
+            other edges another prompt's; right is what the causal model makes of that.
         edges: By circuit task.
         rows: Prompts that were asked.
     """
@@ -65,6 +67,7 @@ class Findings:
     swaps: Mapping[str, Swaps]
     effects: Mapping[str, float]
     all_off: float
+    mixtures: float
     edges: Mapping[str, Edges]
     rows: int
 
@@ -88,6 +91,8 @@ class Findings:
         for name, effect in {**self.effects, "all off-circuit nodes": self.all_off}.items():
             if effect > EFFECT:
                 found.append(f"swapping {name} changes {effect:.3f} of the answers")
+        if self.mixtures < IIA:
+            found.append(f"only {self.mixtures:.3f} of the answers along a part of the true edges are right")
         for task, edges in self.edges.items():
             if edges.faithfulness < FAITHFULNESS:
                 found.append(f"the true edges of {task} have a faithfulness of {edges.faithfulness:.3f}")
@@ -104,9 +109,10 @@ class Findings:
             f"answers changed by one off-circuit node: at most {self.worst_effect:.4f}, mean {self.mean_effect:.4f} "
             f"({len(self.effects)} nodes); by all of them at once: {self.all_off:.4f}"
         )
+        mixtures = f"right answers along the true edges alone, one to three of them ablated: {self.mixtures:.4f}"
         edges = [
             f"{task}: {edges.count} true edges alone have a faithfulness of {edges.faithfulness:.4f}, the right answer "
             f"is preferred in {edges.accuracy:.4f}; without the weakest, {edges.weakest}, {edges.loss:.3f} is lost"
             for task, edges in self.edges.items()
         ]
-        return (f"right answers: {self.behaviour:.4f} of {self.rows}", *swaps, effect, *edges)
+        return (f"right answers: {self.behaviour:.4f} of {self.rows}", *swaps, effect, mixtures, *edges)

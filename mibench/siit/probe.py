@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
+from random import Random
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from mibench.models.digest import read_config
 from mibench.models.load import HFModel, load_hf
 from mibench.models.tokenizer import TextTokenizer
 from mibench.siit.alignment import place_of
+from mibench.siit.circuit_pass import circuit_logits
 from mibench.siit.examples import Reader
 from mibench.siit.findings import Swaps
 from mibench.siit.network import Network, Run, Sizes, Swap
@@ -24,6 +26,7 @@ from mibench.tasks.positions import Position, located
 
 Rows = Sequence[tuple[Setting, Setting]]
 LIMIT = 500
+_DROPPED = 3
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,22 @@ class Probe:
         expected = self.reader.answer_ids([answer for answer in wanted if answer is not None])
         right, changing = found[chosen] == expected, expected != self.answers[chosen]
         return Swaps(share(right), share(right[changing]) if changing.any() else 0.0, len(chosen))
+
+    def mixtures(self) -> float:
+        """Share of right answers where all true edges but 1 to 3 carry the base's values, all others the source's.
+
+        Right is what the causal model answers to that; where it has no answer, the row is left out.
+        """
+        alignment, random = self.reader.alignment, Random(f"{self.reader.program.name} mixtures")  # noqa: S311
+        links = list(alignment.links)
+        kept = [set(links) - set(random.sample(links, random.randint(1, _DROPPED))) for _ in self.all_rows]
+        found = [alignment.mixed(some, *row) for some, row in zip(kept, self.all_rows, strict=True)]
+        chosen = [number for number, answer in enumerate(found) if answer is not None]
+        mask = torch.tensor([[link in some for link in alignment.flow_links] for some in kept])
+        with torch.no_grad():
+            logits = circuit_logits(self._network, alignment.flows, self._bases, self._sources, mask)
+        expected = self.reader.answer_ids([str(found[number]) for number in chosen])
+        return share(logits.argmax(-1)[chosen] == expected)
 
     def places(self) -> list[Place]:
         """All places: residual streams, and nodes of the circuit, at each position of the program."""

@@ -21,15 +21,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from submission_cases import FILE, GRAPH, NAME, change, entry, failed, good, manifest, put, scores, write_manifest
+from dictionary_examples import example
+from submission_cases import (
+    FILE,
+    GRAPH,
+    MODEL,
+    NAME,
+    TASK,
+    change,
+    entry,
+    failed,
+    good,
+    manifest,
+    put,
+    scores,
+    write_manifest,
+)
 
+from mibench.artifacts.dictionaries.native import save_dictionary
+from mibench.artifacts.featurizers.files import save_featurizers
+from mibench.artifacts.featurizers.operation import Operation
 from mibench.artifacts.files import save_scores
 from mibench.core.files import MIB
 from mibench.graph.graph import Graph
 from mibench.intake.check import check_submission
 from mibench.intake.failures import MAX_SHOWN
+from mibench.intake.manifest import ArtifactEntry
+from mibench.intake.model_sizes import ModelSizes
+from mibench.intake.reading import artifact_faults
 
 SECONDS = 2.0
+MUTATIONS = 80
 
 
 class Payload:
@@ -385,7 +407,7 @@ def test_manifests_that_say_what_they_cannot_are_refused(folder, changes, word):
         ({"bytes": True}, "bytes"),
         ({"tasks": ["no-such-task"]}, "There is no task"),
         ({"tasks": []}, "tasks"),
-        ({"tasks": [TASK_TWICE := "planted-induction", TASK_TWICE]}, "twice"),
+        ({"tasks": [TASK, TASK]}, "twice"),
         ({"models": []}, "'models' is empty"),
         ({"models": ["no-such-model"]}, "is not known"),
         ({"models": ["../../etc"]}, "is not known"),
@@ -512,7 +534,7 @@ def test_a_file_that_is_cut_short_is_refused(folder, cut):
     [
         struct.pack("<Q", 2**63) + b"{" + bytes(100),
         struct.pack("<Q", 2**40) + b"{" + bytes(100),
-        struct.pack("<Q", 33 * MIB) + b"{" + b" " * (33 * MIB),
+        struct.pack("<Q", 5 * MIB) + b"{" + b" " * (5 * MIB),
         raw(b"[" * DEEP),
         raw(b'{"a":' * DEEP),
         raw(b'{"scores": {"dtype": "F32", "shape": [1073741824, 1073741824], "data_offsets": [0, 4]}}', bytes(4)),
@@ -540,7 +562,7 @@ CFG = '{"cfg": {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": false, "d_mode
     [
         ("[" * DEEP, "not what its name says"),
         ('{"a": ' + "[" * DEEP + "]" * DEEP + "}", "nests too deeply"),
-        ('{"a":' * DEEP, "nests too deeply"),
+        ('{"a":' * DEEP, "keys"),
         ('{"cfg": {}, "cfg": {}, "nodes": {}, "edges": {}}', "occurs twice"),
         ('{"cfg": {"n_layers": ' + "9" * 5000 + '}, "nodes": {}, "edges": {}}', "JSON"),
         ('{"cfg": {"n_layers": 1e9, "n_heads": 4, "parallel_attn_mlp": false}, "nodes": {}, "edges": {}}', "n_layers"),
@@ -563,6 +585,30 @@ CFG = '{"cfg": {"n_layers": 2, "n_heads": 4, "parallel_attn_mlp": false, "d_mode
 def test_json_bombs_are_refused(folder, text, word):
     put(folder, text.encode(), "artifacts/a.json")
     refused(folder, word)
+
+
+def test_a_large_json_of_many_keys_is_refused_before_it_is_parsed(folder):
+    text = '{"cfg":{},"nodes":{},"edges":{' + '"a":{},' * 5_000_000 + '"b":{}}}'
+    put(folder, text.encode(), "artifacts/a.json")
+    refused(folder, "keys")
+
+
+@pytest.mark.parametrize("track", ["circuit", "variable", "sae"])
+def test_a_header_of_many_tensors_is_refused(folder, track):
+    names = (f'"t{i}": {{"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}' for i in range(60_000))
+    own = {"circuit": {}, "variable": {"variable": "answer"}, "sae": {"hook": "residual-post.L1"}}[track]
+    level = "edge" if track == "circuit" else None
+    put(folder, raw(("{" + ", ".join(names) + "}").encode()), track=track, level=level, **own)
+    refused(folder, "header", "metadata", "safetensors")
+
+
+@pytest.mark.parametrize("track", ["circuit", "variable", "sae"])
+def test_metadata_of_many_values_are_refused(folder, track):
+    own = {"circuit": {}, "variable": {"variable": "answer"}, "sae": {"hook": "residual-post.L1"}}[track]
+    level = "edge" if track == "circuit" else None
+    text = '{"schema_version": 1, "params": {"x": [' + "0," * 1_500_000 + "0]}}"
+    put(folder, raw({"__metadata__": {"mibench": text}}), track=track, level=level, **own)
+    refused(folder, "header", "manifest")
 
 
 def one_circuit(folder, budget, members):
@@ -871,3 +917,48 @@ def test_random_damage_of_an_archive_is_refused_or_harmless(folder, tmp_path, su
         path.write_bytes(damaged)
         report = check_submission(path)
         assert all(one.what and one.why and one.do for one in report.failures)
+
+
+def damaged(content, rng):
+    """Some bytes changed, cut out or doubled; half of the damage is where headers are."""
+    data = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        place = int(rng.integers(0, len(data) if rng.random() < 0.5 else min(len(data), 700)))
+        kind = rng.integers(0, 3)
+        if kind == 0:
+            data[place : place + 1] = bytes([int(rng.integers(0, 256))])
+        elif kind == 1:
+            del data[place : place + int(rng.integers(1, 40))]
+        else:
+            data[place:place] = data[place : place + int(rng.integers(1, 40))]
+    return bytes(data)
+
+
+def artifacts_of(folder):
+    """An artifact of each kind, with what its entry says besides."""
+    eye = Operation("orthogonal", {"rotation": np.eye(8, 2, dtype=np.float32)})
+    save_featurizers(
+        {"residual-post.L1@last": eye}, folder / "f.safetensors", model=MODEL, task=TASK, variable="answer"
+    )
+    save_dictionary(example("relu", 12, 24), folder / "d.safetensors")
+    save_scores(scores(), folder / "s.json")
+    own = {"level": None}
+    return {
+        "circuit": (folder / "artifacts/a.safetensors", {}),
+        "circuit in JSON": (folder / "s.json", {}),
+        "variable": (folder / "f.safetensors", own | {"track": "variable", "variable": "answer"}),
+        "sae": (folder / "d.safetensors", own | {"track": "sae", "hook": "residual-post.L1", "tasks": ["sae-core"]}),
+    }
+
+
+@pytest.mark.parametrize("kind", ["circuit", "circuit in JSON", "variable", "sae"])
+def test_random_damage_of_an_artifact_is_refused_or_harmless(folder, kind):
+    path, changes = artifacts_of(folder)[kind]
+    content, rng, refusals = path.read_bytes(), np.random.default_rng(11), 0
+    sizes = {MODEL: ModelSizes(GRAPH, 256, 64)}
+    for _ in range(MUTATIONS):
+        path.write_bytes(damaged(content, rng))
+        found = artifact_faults(path, ArtifactEntry(**entry(path, path.name, **changes)), sizes)
+        refusals += bool(found)
+        assert all(one.what and one.why and one.do for one in found)
+    assert refusals > MUTATIONS // 4

@@ -86,7 +86,7 @@ def test_an_artifact_may_come_again_for_another_seed():
         ({"tasks": ["ioi", "iio"]}, "There is no task 'iio'"),
         ({"tasks": ["sae-core"]}, "There is no task 'sae-core' in the track circuit"),
         ({"models": ["gpt2", "gpt2"]}, "models names gpt2 twice"),
-        ({"track": "variable", "level": None, "variable": "output_token", "tasks": ["ioi"]}, "ioi has no variable"),
+        ({"track": "variable", "level": None, "variable": "nothing", "tasks": ["ioi"]}, "ioi has no variable"),
         ({"track": "variable", "level": None, "variable": "query+answer", "tasks": ["planted-induction"]}, ""),
         ({"track": "variable", "level": None, "variable": "query+x", "tasks": ["planted-induction"]}, "variable 'x'"),
         ({"track": "sae", "level": None, "hook": "residual-post.L1", "tasks": ["sae-core"]}, ""),

@@ -37,7 +37,7 @@ def test_everything_that_is_wrong_is_told_in_one_run(tmp_path):
         entry(folder / "artifacts/c.safetensors", "artifacts/c.safetensors", seed=2),
         entry(folder / FILE, "artifacts/d.safetensors", seed=3),
     ]
-    write_manifest(folder, yaml.safe_dump(manifest(own, licence=None), Dumper=_NoAliases))
+    write_manifest(folder, yaml.dump(manifest(own, licence=None), Dumper=_NoAliases))
     found = {(one.file, one.index, one.what) for one in check_submission(folder).failures}
     assert found == {
         ("README.md", None, "README.md is marked as executable."),
@@ -63,6 +63,20 @@ def test_an_artifact_on_the_hub_is_noted_and_not_read(tmp_path):
     report = check_submission(folder)
     assert report.passed
     assert report.notes == ("artifacts[0] is on the hub and was not read: b.safetensors.",)
+
+
+def test_an_artifact_on_the_hub_is_fetched_and_read_where_that_is_asked(tmp_path, monkeypatch):
+    folder = good(tmp_path)
+    away = (folder / FILE).rename(tmp_path / "b.safetensors")
+    hub = {"repo": "org/name", "revision": "a" * 40, "path": "b.safetensors"}
+    change(folder, first={"file": None, "hub": hub})
+    asked = []
+    monkeypatch.setattr("mibench.intake.check.hub_file", lambda *place: asked.append(place) or away)
+    assert check_submission(folder, Asked(fetch=True)).n_read == 1
+    assert asked == [("org/name", "b.safetensors", "a" * 40)]
+    save_scores(scores(Graph(3, 4, False)), away, overwrite=True)
+    found = [one.what for one in check_submission(folder, Asked(fetch=True)).failures]
+    assert found == ["b.safetensors is not the file that was listed."] * 2 + ["b.safetensors cannot be used."]
 
 
 def test_training_on_the_test_split_is_noted(tmp_path):

@@ -38,7 +38,7 @@ def artifacts(folder):
 def test_a_template_with_everything_given_passes(tmp_path):
     folder = write_template(replace(WISH, tasks=()), artifacts(tmp_path / "found"), tmp_path / "all")
     text = (folder / "submission.yaml").read_text(encoding="utf-8")
-    assert FILL_IN in text.split("artifacts:")[1]
+    assert FILL_IN in text.partition("\nartifacts:\n")[2]
     (folder / "submission.yaml").write_text(text.replace(f'["{FILL_IN}"]', f'["{TASK}"]'), encoding="utf-8")
     report = check_submission(folder)
     assert report.passed, report.failures
