@@ -13,6 +13,7 @@ setup(
     package_dir=SHIPPED,
     package_data={
         **{name: ["*.jsonl", "*.json", "*.md", "*.yaml", "*.csv", "*.safetensors"] for name in SHIPPED},
+        "mibench.intake": ["*.json"],
         "mibench.leaderboard": ["templates/*"],
         "mibench.plots": ["templates/*"],
     },

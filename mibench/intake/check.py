@@ -170,10 +170,15 @@ def _path_of(place: _Place, index: int, entry: ArtifactEntry, findings: Findings
 def _is_itself(path: Path, index: int, entry: ArtifactEntry, findings: Findings) -> bool:
     """Whether a file is the one that the manifest names, and can be read; what is wrong goes to ``findings``."""
     name = entry.path
-    fault = content_fault(path, name)
+    try:
+        fault = content_fault(path, name)
+        size, digest = path.stat().st_size, file_digest(path)
+    except OSError as error:
+        why = f"{error.strerror or error}."
+        findings.add(Failure(f"{name} cannot be read.", why, "Check its rights.", name, index))
+        return False
     if fault is not None:
         findings.add(replace(fault, index=index))
-    size, digest = path.stat().st_size, file_digest(path)
     for key, own, stated in (("bytes", size, entry.bytes), ("sha256", digest, entry.sha256)):
         if own != stated:
             what, why = f"{name} is not the file that was listed.", f"Its {key}: {own}; the manifest says {stated}."

@@ -79,6 +79,17 @@ def test_an_artifact_on_the_hub_is_fetched_and_read_where_that_is_asked(tmp_path
     assert found == ["b.safetensors is not the file that was listed."] * 2 + ["b.safetensors cannot be used."]
 
 
+def test_a_file_that_may_not_be_read_is_a_failure(tmp_path, monkeypatch):
+    folder = good(tmp_path)
+
+    def forbidden(path, name):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mibench.intake.check.content_fault", forbidden)
+    (failure,) = check_submission(folder).failures
+    assert (failure.what, failure.why) == (f"{FILE} cannot be read.", "Permission denied.")
+
+
 def test_training_on_the_test_split_is_noted(tmp_path):
     folder = good(tmp_path)
     change(folder, training_data={"splits": ["train", "test"]})
