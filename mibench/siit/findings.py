@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 IIA, EFFECT, FAITHFULNESS = 0.95, 0.02, 0.95
 """What a model must reach: at least, at most, at least."""
+LEAST_LOSS = 0.05
+"""Share that goes with any true edge, at least."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class Findings:
         for task, edges in self.edges.items():
             if edges.faithfulness < FAITHFULNESS:
                 found.append(f"the true edges of {task} have a faithfulness of {edges.faithfulness:.3f}")
+            if edges.loss < LEAST_LOSS:
+                found.append(f"without {edges.weakest} the true edges of {task} lose {edges.loss:.3f}: it does nothing")
         return tuple(found)
 
     @property

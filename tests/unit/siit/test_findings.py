@@ -36,6 +36,7 @@ def test_a_model_that_reaches_everything_has_no_failures() -> None:
         ({"all_off": 0.5}, "swapping all off-circuit nodes changes 0.500"),
         ({"mixtures": 0.9}, "only 0.900 of the answers along a part"),
         ({"edges": {"task": Edges(0.9, 1.0, 3, "m0->m1", 0.4)}}, "true edges of task have a faithfulness of 0.900"),
+        ({"edges": {"task": Edges(0.97, 1.0, 3, "m0->m1", 0.01)}}, "without m0->m1 the true edges of task lose 0.010"),
     ],
 )
 def test_what_is_not_reached_is_named(change: dict[str, object], text: str) -> None:
