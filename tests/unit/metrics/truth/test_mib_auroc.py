@@ -17,7 +17,6 @@ from mibench.graph.graph import Graph
 from mibench.graph.greedy import greedy_order
 from mibench.graph.select import FRACTIONS, rank_edges
 from mibench.metrics.truth.edge_table import read_items
-from mibench.metrics.truth.edges import auroc, auroc_signed
 from mibench.metrics.truth.mib_auroc import auroc_mib, best_first
 from mibench.tracks.truth import edge_truth_table
 
