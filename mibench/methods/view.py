@@ -41,26 +41,26 @@ class CircuitView:
         train: Examples to discover with, if the method needs ``train``.
         validation: Examples to choose parameters with, if it needs ``validation``.
         level: What is to be scored.
-        truth: What is known of the model's mechanism; for controls alone, None for every other method.
         seed: Seed of the cell; ``generator`` draws from it.
         batch_size: Pairs a batch.
         padded: Batches hold several lengths, padded.
         batch_tokens: Tokens a batch, at most.
         counter: Counts passes; the verbs do it by themselves.
         progress: Shows how far the work has come.
+        truth: What is known of the model's mechanism; for controls alone, None for every other method.
     """
 
     model: LanguageModel
     train: Sequence[EncodedPair]
     validation: Sequence[EncodedPair]
     level: Level = Level.EDGE
-    truth: TaskTruth | None = None
     seed: int = 0
     batch_size: int = 20
     padded: bool = False
     batch_tokens: int = MAX_TOKENS
     counter: PassCounter = field(default_factory=NoCounter)
     progress: Progress = no_progress
+    truth: TaskTruth | None = None
 
     @property
     def graph(self) -> Graph:

@@ -14,6 +14,7 @@ from golden_data import golden_model, golden_pairs
 from mibench.artifacts.circuit import CircuitScores
 from mibench.core.errors import UsageError
 from mibench.core.specs import Level, MethodRef
+from mibench.core.truth import TaskTruth
 from mibench.engine.model import LanguageModel
 from mibench.methods.method import METHODS, Method
 from mibench.methods.view import CircuitView
@@ -33,6 +34,8 @@ QUICK = {
 }
 """Parameters of methods that take long."""
 
+TRUTH = TaskTruth(edges=("input->a0.h1<v>", "a0.h1->m1", "m1->logits"))
+"""Seen by the control alone, in a run."""
 NEEDS = {"train", "gradients", "randomness"}
 TOLERANCE = 1e-9
 
@@ -50,7 +53,7 @@ def method(name: str) -> Method:
 
 def view(level: Level, *, seed: int = 0, batch_size: int = 20, train: bool = True, meter: Meter | None = None):
     pairs = golden_pairs("tiny_llama", "B") if train else ()
-    return CircuitView(model(), pairs, pairs, level, seed, batch_size, counter=meter or Meter())
+    return CircuitView(model(), pairs, pairs, level, seed, batch_size, counter=meter or Meter(), truth=TRUTH)
 
 
 def scores(name: str, level: Level, **options) -> CircuitScores:

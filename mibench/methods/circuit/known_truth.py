@@ -21,7 +21,8 @@ def known_truth(view: CircuitView, *, kept: Annotated[float, Field(ge=0, le=1)] 
 
     Equals are in an order drawn from the seed, so that what is missed comes back by chance: to each score is added
     less than a half. A control, not a method: no other method sees the truth. Cost: none. Signed and absolute
-    rankings are the same.
+    rankings are the same. Source: as the circuits that InterpBench's models were trained to have (Gupta et al. 2024,
+    arXiv:2407.14494), taken for a method.
 
     Args:
         view: The cell's view.
