@@ -35,11 +35,11 @@ def data_folder(name: str) -> Path:
     raise DataError(f"The data of '{name}' is not installed.", why=why, do=_REPAIR)
 
 
-def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield where each row of a shipped file stands, and the row.
+def checked_file(folder: Path, file: str) -> Path:
+    """Return the path of a shipped file.
 
     Raises:
-        DataError: The file is not the one that its digest names.
+        DataError: It is not the one that its digest names.
     """
     path = folder / file
     expected = _expected(folder, file)
@@ -47,6 +47,16 @@ def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if found != expected:
         why = f"Its sha256: {found}; digests.json says {expected}."
         raise DataError(f"{path} is not the file that was shipped.", why=why, do=_REPAIR)
+    return path
+
+
+def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each row of a shipped file stands, and the row.
+
+    Raises:
+        DataError: The file is not the one that its digest names.
+    """
+    path = checked_file(folder, file)
     for number, line in enumerate(read_text(path, max_bytes=_MAX_BYTES).splitlines(), start=1):
         yield f"{path}, line {number}", json.loads(line)
 
