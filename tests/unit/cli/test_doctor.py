@@ -54,7 +54,7 @@ def test_changed_data_are_broken(tmp_path, monkeypatch):
     folder = tmp_path / "data" / "ioi"
     shutil.copytree(shipped.data_folder("ioi"), folder)
     monkeypatch.setattr(shipped, "shipped_places", lambda *parts: [tmp_path.joinpath(*parts)])
-    assert checkup.check_data().found == "3 files of 1 tasks fit their digests"
+    assert checkup.check_data().found == "3 files of 1 folders fit their digests"
     with (folder / "test.jsonl").open("a") as stream:
         stream.write("\n")
     assert checkup.check_data().status == "broken"
