@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -16,8 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from mibench.core.errors import DataError, MibenchError
-from mibench.core.files import read_text
+from mibench.core.errors import MibenchError
 
 Status = Literal["ok", "warning", "broken"]
 
@@ -199,24 +197,17 @@ def check_default_model() -> Check:
 
 def check_data() -> Check:
     """The shipped data, against its digests."""
-    from mibench.tasks.shipped import checked_file, data_folder
+    from mibench.core.shipped import DIGESTS_FILE, checked_file, shipped_digests
+    from mibench.tasks.shipped import data_folder
 
     try:
-        folders = [path.parent for path in sorted(data_folder("ioi").parent.glob("*/digests.json"))]
-        files = [(folder, name) for folder in folders for name in _shipped_files(folder)]
+        folders = [path.parent for path in sorted(data_folder("ioi").parent.glob(f"*/{DIGESTS_FILE}"))]
+        files = [(folder, name) for folder in folders for name in sorted(shipped_digests(folder))]
         for folder, name in files:
             checked_file(folder, name)
     except MibenchError as error:
         return Check("data", "broken", f"{error.what} {error.why}", _REINSTALL)
     return Check("data", "ok", f"{len(files)} files of {len(folders)} folders fit their digests")
-
-
-def _shipped_files(folder: Path) -> list[str]:
-    try:
-        return sorted(json.loads(read_text(folder / "digests.json"))["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise DataError(f"The digests in {folder} cannot be read.", why=why, do=_REINSTALL) from error
 
 
 def check_model(ref: str) -> Check:

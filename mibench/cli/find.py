@@ -15,7 +15,8 @@ from mibench.records.store import MAX_RECORD_BYTES, Store
 
 _CELL_ID = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
-_LEVELS_BELOW_ROOT = 4
+LEVELS_BELOW_ROOT = 4
+"""Folders between a folder of records and the file of a record."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _home(store: Store, record: RunRecord) -> Store:
     if is_file(store.path(record.cell)):
         return store
     for path in store.folder.resolve().rglob(f"{record.cell.id}.json"):
-        return Store(path.parents[_LEVELS_BELOW_ROOT])
+        return Store(path.parents[LEVELS_BELOW_ROOT])
     return store
 
 

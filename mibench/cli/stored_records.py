@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mibench.cli.find import Stored, all_records, find_record
+from mibench.cli.find import LEVELS_BELOW_ROOT, Stored, all_records, find_record
 from mibench.core.errors import UsageError
 from mibench.core.files import is_file, is_folder
 from mibench.records.store import Store
-
-_LEVELS_BELOW_ROOT = 4
 
 
 def stored_record(ref: str, folder: str) -> Stored:
@@ -23,7 +21,7 @@ def stored_record(ref: str, folder: str) -> Stored:
     record = find_record(ref, folder)
     path = Path(ref) if is_file(ref) else next(iter(sorted(Path(folder).rglob(f"{record.cell.id}.json"))))
     above = path.resolve().parents
-    store = Store(above[_LEVELS_BELOW_ROOT]) if len(above) > _LEVELS_BELOW_ROOT else None
+    store = Store(above[LEVELS_BELOW_ROOT]) if len(above) > LEVELS_BELOW_ROOT else None
     if store is None or store.path(record.cell).resolve() != path.resolve():
         raise UsageError(
             f"{ref} lies in no folder of records.",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mibench.cli.report import estimate, json_option, plain, print_json, print_table
-from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mibench.leaderboard.rows import Group
@@ -39,31 +38,28 @@ def command(*, records: str | None, out: str, theme: str, as_json: bool) -> None
 
     Without --records, all methods are run on the planted and trained models first; what has a record is kept.
     """
+    from mibench.core.files import check_folder
     from mibench.leaderboard.rows import collect, make_groups
     from mibench.leaderboard.validity import validities
     from mibench.records.store import Store
 
-    _check_folder(Path(out))
+    check_folder(out)
     failed = _run(silent=as_json) if records is None else False
     folder = Path(RECORDS if records is None else records)
     groups = make_groups(collect([Store(folder)]))
     rows = [_row(one) for one in validities(groups)]
-    _write_difficulty(Path(out), groups, theme)
-    _write(Path(out), rows, "dark" if theme == "dark" else "light")
+    page: Theme = "dark" if theme == "dark" else "light"
+    _write_difficulty(Path(out), groups, page)
+    _write(Path(out), rows, page)
     if as_json:
         print_json({"out": out, "scores": rows})
-        sys.exit(int(failed))
-    for (track, truth), part in _tables(rows).items():
-        print_table([_shown(row) for row in part], f"{track} track: methods by a score and by the truth ({truth})")
-    click.echo(plain(f"{out}: validity.csv, validity.json and a picture of each table, .svg and .png"))
-    if failed:
+    else:
+        for (track, truth), part in _tables(rows).items():
+            print_table([_shown(row) for row in part], f"{track} track: methods by a score and by the truth ({truth})")
+        click.echo(plain(f"{out}: validity.csv, validity.json and a picture of each table, .svg and .png"))
+    if failed and not as_json:
         click.echo("Some cells failed, and are in no number: see the records.", err=True)
     sys.exit(int(failed))
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} cannot hold the table.", why="It is a file.", do="Choose a folder.")
 
 
 def _run(*, silent: bool) -> bool:
@@ -130,14 +126,18 @@ def _write(folder: Path, rows: list[dict[str, Any]], theme: Theme) -> None:
     atomic_write(folder / "validity.csv", flat.to_csv(index=False, float_format="%.6g"))
     atomic_write(folder / "validity.json", json.dumps(rows, indent=2, allow_nan=False) + "\n")
     for (track, truth), part in _tables(rows).items():
-        picture = _picture(part, f"{track.title()} scores against the truth ({truth})", theme)
-        atomic_write(folder / f"{track}-{truth}.svg", picture.svg())
-        atomic_write(folder / f"{track}-{truth}.png", picture.png())
+        _save(folder / f"{track}-{truth}", _picture(part, f"{track.title()} scores against the truth ({truth})", theme))
 
 
-def _write_difficulty(folder: Path, groups: list[Group], theme: str) -> None:
-    """Draw how well methods find the truth as planted models become harder, where records tell."""
+def _save(stem: Path, picture: Picture) -> None:
     from mibench.core.files import atomic_write
+
+    atomic_write(stem.with_suffix(".svg"), picture.svg())
+    atomic_write(stem.with_suffix(".png"), picture.png())
+
+
+def _write_difficulty(folder: Path, groups: list[Group], theme: Theme) -> None:
+    """Draw how well methods find the truth as planted models become harder, where records tell."""
     from mibench.leaderboard.difficulty import courses
     from mibench.planted.levels import LEVELS
     from mibench.plots.difficulty import Line, Panel, difficulty_picture
@@ -150,11 +150,7 @@ def _write_difficulty(folder: Path, groups: list[Group], theme: str) -> None:
         lines = tuple(Line(one.method, one.values) for one in found)
         panels.append(Panel(title, "mean over planted models", lines))
     levels = [(place, LEVELS[place].note) for place in found[0].difficulties]
-    picture = difficulty_picture(
-        panels, levels, "Finding the truth gets harder", theme="dark" if theme == "dark" else "light"
-    )
-    atomic_write(folder / "difficulty.svg", picture.svg())
-    atomic_write(folder / "difficulty.png", picture.png())
+    _save(folder / "difficulty", difficulty_picture(panels, levels, "Finding the truth gets harder", theme=theme))
 
 
 def _picture(rows: list[dict[str, Any]], title: str, theme: Theme) -> Picture:

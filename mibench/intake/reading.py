@@ -17,7 +17,7 @@ from mibench.core.hook_points import HookPoint
 from mibench.core.specs import Track
 from mibench.intake.manifest import ArtifactEntry
 from mibench.intake.model_sizes import ModelSizes
-from mibench.models.catalogue import CATALOGUE
+from mibench.models.catalogue import names_of
 from mibench.tasks.sae.dictionary_task import is_generated
 from mibench.tasks.variable_task import VARIABLE_TASKS, load_variable_task
 
@@ -116,7 +116,7 @@ def _sae(path: Path, entry: ArtifactEntry, sizes: Mapping[str, ModelSizes]) -> F
         if entry.tasks != (own,):
             yield _other("task", own, ", ".join(entry.tasks))
         return
-    if len(entry.models) != 1 or own.casefold() not in _names_of(entry.models[0]):
+    if len(entry.models) != 1 or own.casefold() not in names_of(entry.models[0]):
         yield _other("model", own or "none", ", ".join(entry.models))
     if found.place.text != entry.hook:
         yield _other("hook", found.place.text, entry.hook or "none")
@@ -138,13 +138,6 @@ def _check_layer(point: HookPoint, size: ModelSizes) -> None:
     if point.layer >= size.graph.n_layers:
         why = f"{point.name} is not in a model of {size.graph.n_layers} layers."
         raise _refused(why, "Name the model that it was trained on.")
-
-
-def _names_of(model: str) -> set[str]:
-    """The names by which dictionaries of a model call it."""
-    spec = CATALOGUE.get(model)
-    more = {spec.hub_id, spec.hub_id.rpartition("/")[2]} if spec else set()
-    return {name.casefold() for name in (model, *more)}
 
 
 def _known(entry: ArtifactEntry, sizes: Mapping[str, ModelSizes]) -> list[ModelSizes]:

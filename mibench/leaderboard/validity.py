@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from mibench.core.errors import DataError
 from mibench.core.specs import Track
 from mibench.leaderboard.rows import Group, Row
-from mibench.metrics.bootstrap import Resampling
+from mibench.metrics.bootstrap import Resampling, interval_of, resampled_means
 from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.metric import METRICS
 from mibench.models.known import known_models
@@ -230,18 +230,11 @@ def _mean(values: Iterable[tuple[str, float | None]], resampling: Resampling) ->
         if value is not None:
             by_program[program].append(value)
     every = [value for known in by_program.values() for value in known]
-    return Mean(fmean(every), *_interval(list(by_program.values()), resampling)) if every else Mean()
-
-
-def _interval(clusters: Sequence[Sequence[float]], resampling: Resampling) -> tuple[float | None, float | None]:
-    """Percentile interval of the mean over all grounds, whole programs drawn with replacement."""
-    if len(clusters) < 2:
-        return None, None
-    sums = np.array([sum(cluster) for cluster in clusters])
-    sizes = np.array([len(cluster) for cluster in clusters])
-    generator = np.random.Generator(np.random.PCG64(resampling.seed))
-    draws = generator.integers(len(clusters), size=(resampling.resamples, len(clusters)))
-    means = sums[draws].sum(1) / sizes[draws].sum(1)
-    tail = (1 - resampling.level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    if not every:
+        return Mean()
+    # Sums and sizes of whole programs are drawn together: their ratio is the mean over the grounds that are drawn.
+    clusters = np.array([(sum(known), len(known)) for known in by_program.values()], dtype=np.float64)
+    drawn = resampled_means(clusters, resampling)
+    means = drawn[:, 0] / drawn[:, 1]
+    interval = interval_of(means, np.ones(len(means), dtype=np.bool_), len(clusters), resampling.level)
+    return Mean(fmean(every), interval.low, interval.high)

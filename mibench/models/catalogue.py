@@ -217,3 +217,10 @@ def model_spec(name: str) -> ModelSpec:
     if name not in CATALOGUE:
         raise unknown("model", name, CATALOGUE)
     return CATALOGUE[name]
+
+
+def names_of(model: str) -> set[str]:
+    """Return all names of a model, its hub's among them, in one case; artifacts may use any of them."""
+    spec = CATALOGUE.get(model)
+    known = {model} | ({spec.hub_id, spec.hub_id.rpartition("/")[2]} if spec else set())
+    return {name.casefold() for name in known}

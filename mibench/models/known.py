@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from mibench.core.errors import ModelError
-from mibench.core.files import is_folder, read_text
+from mibench.core.errors import DataError, ModelError
+from mibench.core.files import is_folder
 from mibench.core.hashing import file_digest
-from mibench.core.shipped import shipped_places
+from mibench.core.shipped import DIGESTS_FILE, checked_file, shipped_digests, shipped_places
 from mibench.core.truth import KnownTruth, read_truth
 from mibench.models.cache import cache_root, converted_folder
 from mibench.models.catalogue import CATALOGUE
-from mibench.planted.build import PLANTED, WEIGHTS_FILE, Planted, planted_digest, write_planted
+from mibench.planted.build import PLANTED, WEIGHTS_FILE, Planted, planted_digest, planted_truth, write_planted
 
 SHIPPED = ("data", "truth")
-_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,8 @@ def truth_of(ref: str) -> KnownTruth | None:
     Raises:
         DataError: Its truth cannot be read.
     """
+    if ref in PLANTED:
+        return planted_truth(PLANTED[ref])
     if ref in known_models():
         return read_truth(known_folder(ref))
     if ref in CATALOGUE:
@@ -101,31 +101,29 @@ def note_of(name: str) -> str:
 
 
 @cache
-def _shipped() -> dict[str, dict[str, str]]:
-    """Digests of the shipped models' files, by model and file."""
-    for place in shipped_places(*SHIPPED, "digests.json"):
-        if place.is_file():
-            found: dict[str, str] = json.loads(read_text(place, max_bytes=_MAX_BYTES))["sha256"]
-            by_model: dict[str, dict[str, str]] = {}
-            for path, sha in found.items():
-                model, _, file = path.partition("/")
-                by_model.setdefault(model, {})[file] = sha
-            return by_model
-    return {}
+def _shipped() -> dict[str, list[str]]:
+    """Files of the shipped models, by model."""
+    root = _shipped_root()
+    by_model: dict[str, list[str]] = {}
+    for path in [] if root is None else shipped_digests(root):
+        model, _, file = path.partition("/")
+        by_model.setdefault(model, []).append(file)
+    return by_model
+
+
+def _shipped_root() -> Path | None:
+    return next((place for place in shipped_places(*SHIPPED) if (place / DIGESTS_FILE).is_file()), None)
 
 
 @cache
 def _checked(name: str) -> Path:
-    places = shipped_places(*SHIPPED, name)
-    folder = next((place for place in places if place.is_dir()), places[0])
-    wanted = _shipped()[name]
-    extra = [path.name for path in sorted(folder.glob("*")) if path.name not in wanted]
-    for file in (*wanted, *extra):
-        path = folder / file
-        if not path.is_file() or file_digest(path) != wanted.get(file):
-            raise ModelError(
-                f"The shipped model {name} has changed.",
-                why=f"{path} is missing, was added, or its digest is not that of digests.json.",
-                do="Install mibench again, or restore the file from the repository.",
-            )
-    return folder
+    root, wanted = _shipped_root() or Path(), _shipped()[name]
+    extra = sorted(path.name for path in (root / name).glob("*") if path.name not in wanted)
+    try:
+        for file in (*wanted, *extra):
+            checked_file(root, f"{name}/{file}")
+    except DataError as error:
+        raise ModelError(
+            f"The shipped model {name} has changed.", why=f"{error.what} {error.why}", do=error.do
+        ) from error
+    return root / name

@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from safetensors.numpy import save
 from mibench.core.errors import StoreError
 from mibench.core.files import atomic_write, exists, is_folder
 from mibench.core.names import unknown
-from mibench.core.truth import SUBSPACES_FILE, TRUTH_FILE, write_truth
+from mibench.core.truth import SUBSPACES_FILE, TRUTH_FILE, KnownTruth, write_truth
 from mibench.planted.attention import Positions
 from mibench.planted.card import card
 from mibench.planted.features import FloatArray
@@ -126,9 +127,15 @@ def network_of(planted: Planted) -> Network:
     return compile_network(planted.logic, FAMILIES[planted.family].positions, LEVELS[planted.difficulty])
 
 
+@cache
 def planted_digest(planted: Planted) -> str:
     """Return the sha256 of a planted model's weights, as they are written."""
     return hashlib.sha256(_weights(planted, network_of(planted))).hexdigest()
+
+
+def planted_truth(planted: Planted) -> KnownTruth:
+    """Return what is known of a planted model; its weights are not made for that."""
+    return truth_of(planted.logic, f"weights written by hand: {planted.note}")
 
 
 def write_planted(planted: Planted, folder: Path) -> None:
@@ -184,7 +191,7 @@ def _fill(planted: Planted, folder: Path) -> None:
     atomic_write(folder / SUBSPACES_FILE, save(_single(subspaces_of(logic, network.features))))
     atomic_write(folder / FEATURES_FILE, save(_single(network.features.directions)))
     atomic_write(folder / "README.md", card(planted.name, logic, LEVELS[planted.difficulty], family.title))
-    write_truth(folder, truth_of(logic, f"weights written by hand: {planted.note}"))
+    write_truth(folder, planted_truth(planted))
 
 
 def _weights(planted: Planted, network: Network) -> bytes:

@@ -18,7 +18,7 @@ from mibench.core.errors import ArtifactError, MibenchError, StoreError, UsageEr
 from mibench.core.hook_points import HookKind
 from mibench.core.specs import MethodRef
 from mibench.metrics.sae.training_log import TOLERANCE
-from mibench.models.catalogue import CATALOGUE
+from mibench.models.catalogue import names_of
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells import method_ref
@@ -115,9 +115,7 @@ def _value_bias(found: Dictionary, bench: Workbench, *, folded: bool) -> NDArray
 
 def is_for(found: Dictionary, model: str) -> bool:
     """Whether a dictionary says that it is for a model, under any of its names."""
-    spec = CATALOGUE.get(model)
-    known = {model} | ({spec.hub_id, spec.hub_id.rpartition("/")[2]} if spec else set())
-    return found.place.model.casefold() in {name.casefold() for name in known}
+    return found.place.model.casefold() in names_of(model)
 
 
 def hook_of(found: Dictionary) -> str | None:

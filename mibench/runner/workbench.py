@@ -92,6 +92,7 @@ class Workbench:
         self.model = LanguageModel(hf.model)
         self_check(self.model)
         self.spoiled = False
+        self._checked_truths: set[str] = set()
         self._tasks: dict[str, Task] = {}
         self._examples: dict[tuple[str, str, int | None], Examples] = {}
         self._variable_tasks: dict[str, VariableTask] = {}
@@ -140,8 +141,9 @@ class Workbench:
             DataError: It speaks of edges, heads or subspaces that the model does not have.
         """
         known = None if self.hf.truth is None else self.hf.truth.tasks.get(ref)
-        if known is not None:
+        if known is not None and ref not in self._checked_truths:
             check_truth(known, self.model.graph, self.subspaces, self.hf.folder / TRUTH_FILE)
+            self._checked_truths.add(ref)
         return known
 
     @cached_property

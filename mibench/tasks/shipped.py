@@ -10,12 +10,10 @@ from typing import Any, TypeVar
 
 from mibench.core.errors import DataError
 from mibench.core.files import read_text
-from mibench.core.hashing import file_digest
-from mibench.core.shipped import shipped_places
+from mibench.core.shipped import DIGESTS_FILE, REPAIR, checked_file, shipped_places
 from mibench.tasks.fields import Row
 
 _MAX_BYTES = 64 * 1024 * 1024
-_REPAIR = "Install mibench again, or restore the file from the repository."
 _T = TypeVar("_T")
 
 
@@ -29,25 +27,10 @@ def data_folder(name: str) -> Path:
     """
     places = shipped_places("data", name)
     for folder in places:
-        if (folder / "digests.json").is_file():
+        if (folder / DIGESTS_FILE).is_file():
             return folder
     why = " and ".join(str(place) for place in places) + " have no digests.json."
-    raise DataError(f"The data of '{name}' is not installed.", why=why, do=_REPAIR)
-
-
-def checked_file(folder: Path, file: str) -> Path:
-    """Return the path of a shipped file.
-
-    Raises:
-        DataError: It is not the one that its digest names.
-    """
-    path = folder / file
-    expected = _expected(folder, file)
-    found = file_digest(path) if path.is_file() else "no such file"
-    if found != expected:
-        why = f"Its sha256: {found}; digests.json says {expected}."
-        raise DataError(f"{path} is not the file that was shipped.", why=why, do=_REPAIR)
-    return path
+    raise DataError(f"The data of '{name}' is not installed.", why=why, do=REPAIR)
 
 
 def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,12 +52,3 @@ def shipped_rows(name: str, split: str, parse: Callable[[Row, str], _T]) -> tupl
         DataError: The file is missing or was changed.
     """
     return tuple(parse(row, where) for where, row in read_rows(data_folder(name), f"{split}.jsonl"))
-
-
-def _expected(folder: Path, file: str) -> str:
-    path = folder / "digests.json"
-    try:
-        return str(json.loads(read_text(path, max_bytes=_MAX_BYTES))["sha256"][file])
-    except (ValueError, KeyError, TypeError) as error:
-        why = f"It has no sha256 for {file}."
-        raise DataError(f"{path} cannot be used.", why=why, do=_REPAIR) from error

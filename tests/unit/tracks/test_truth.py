@@ -5,13 +5,13 @@ import pytest
 
 from mibench.artifacts.circuit import CircuitScores, shape_of
 from mibench.artifacts.truth_scores import flawed, truth_scores
-from mibench.core.errors import ArtifactError, UsageError
+from mibench.core.errors import ArtifactError, DataError, UsageError
 from mibench.core.specs import Level
-from mibench.core.truth import TaskTruth
+from mibench.core.truth import KnownSite, TaskTruth
 from mibench.graph.graph import Graph
-from mibench.metrics.truth.edge_scores import edge_truth_metrics
+from mibench.metrics.truth.edge_scores import edge_truth_metrics, no_edge_truth
 from mibench.metrics.truth.edge_table import EDGE_TRUTH_COLUMNS
-from mibench.tracks.truth import edge_truth_table
+from mibench.tracks.truth import check_truth, edge_truth_table
 
 GRAPH = Graph(3, 2)
 TRUTH = TaskTruth(edges=("input->a0.h1<v>", "a0.h1->a1.h0<k>", "input->a1.h0<q>", "input->a1.h0<v>", "a1.h0->logits"))
@@ -72,3 +72,25 @@ def test_controls_fall_from_truth_to_noise(level):
     assert 1.0 > partial[0] > partial[1] < 0.5
     noise = [area(noise_scores(GRAPH, seed, level)) for seed in range(300)]
     assert np.mean(noise) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"edges": ("a7.h0->logits",)}, "Unknown source node"),
+        ({"sites": (KnownSite(variable="v", layer=3, position="last"),)}, "layer 3"),
+        ({"sites": (KnownSite(variable="v", layer=0, head=2, position="last"),)}, "head 2"),
+        ({"sites": (KnownSite(variable="v", layer=0, position="last", subspace="w"),)}, "in w"),
+    ],
+)
+def test_a_truth_of_another_model_is_told_with_its_file(changed, why, tmp_path):
+    with pytest.raises(DataError, match=r"truth\.json") as caught:
+        check_truth(TRUTH.model_copy(update=changed), GRAPH, {"v"}, tmp_path / "truth.json")
+    assert why in caught.value.why
+
+
+def test_where_the_truth_does_not_hold_every_metric_says_why():
+    found = no_edge_truth("another ablation")
+    known = edge_truth_metrics(edge_truth_table(GRAPH, noise_scores(GRAPH, 0), TRUTH))
+    assert found.keys() == known.keys()
+    assert all((one.value, one.reason) == (None, "another ablation") for one in found.values())
