@@ -39,10 +39,12 @@ def checked_file(folder: Path, file: str) -> Path:
     """Return the path of a shipped file.
 
     Raises:
-        DataError: It is not the one that its digest names.
+        DataError: It is not the one that its digest names, or no digest names it.
     """
     path = folder / file
-    expected = shipped_digests(folder).get(file, "nothing")
+    expected = shipped_digests(folder).get(file)
+    if expected is None:
+        raise DataError(f"{folder / DIGESTS_FILE} cannot be used.", why=f"It has no sha256 for {file}.", do=REPAIR)
     found = file_digest(path) if path.is_file() else "no such file"
     if found != expected:
         why = f"Its sha256: {found}; {DIGESTS_FILE} says {expected}."
