@@ -56,3 +56,11 @@ class MethodError(MibenchError):
 
 class StoreError(MibenchError):
     """Records or tables cannot be read or written."""
+
+
+class SandboxError(MibenchError):
+    """There is no sandbox here, or it does not hold."""
+
+
+class RoundError(MibenchError):
+    """A shared task does not allow what was asked of it."""

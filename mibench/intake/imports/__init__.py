@@ -1,0 +1,1 @@
+"""Other layouts of results, turned into submissions."""

@@ -1,0 +1,1 @@
+"""Shared tasks: rounds with private data, queues of submissions, standings."""
