@@ -6,12 +6,16 @@ VENV ?= .venv
 TORCH_INDEX ?=
 DEMO_OUT ?= demo-out
 BIN := $(VENV)/bin
+# What every parser of files that others wrote shares among them, and where the random numbers begin.
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 0
 
-.PHONY: help install model demo test test-slow lint site bench clean
+.PHONY: help install model demo test test-slow fuzz lint site bench clean
 
 help:
 	@echo "make demo       set up, score random, EAP and EAP-IG on SmolLM2 x IOI, write records, page and pictures"
 	@echo "make test       set up, run the tests           make test-slow   also the slow ones"
+	@echo "make fuzz       damaged files for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) in all"
 	@echo "make lint       style, types, import rules      make bench       cost in plain forward passes"
 	@echo "make site       rebuild leaderboard/ from leaderboard/records"
 
@@ -38,6 +42,9 @@ test: model
 
 test-slow: model
 	$(BIN)/python -m pytest -m "not gpu" --timeout=3600
+
+fuzz: install
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -m slow -s -p no:warnings
 
 lint: install
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ COMMANDS = {
     "tasks": "Export a task's pairs for other stacks.",
     "models": "Fetch models, so that they load without a network.",
     "submit": "Write, check and pack a submission.",
+    "shared-task": "Run a shared task: teams, private splits, scoring, results.",
     "leaderboard": "Build or check the leaderboard.",
     "doctor": "Check this machine and say how to fix it.",
 }

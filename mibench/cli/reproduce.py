@@ -24,6 +24,7 @@ _EXAMPLE = """Example:
     mibench reproduce 3fa94c --records leaderboard/records
     mibench reproduce leaderboard/records/circuit/ioi/smollm2-135m/eap/*.json --append
     mibench reproduce 3fa94c --model my-model/ --task my-pairs.jsonl --method my.py:grad_norm
+    mibench reproduce 81be02 --artifact my-dictionary.safetensors
 """
 _SHOWN_DIGITS = 8
 
@@ -34,6 +35,9 @@ _SHOWN_DIGITS = 8
 @click.option("-t", "--task", help="Where the pairs file of records lies whose task is a file.")
 @click.option("-m", "--model", help="Where the model of records lies whose model is a folder.")
 @click.option("--method", help="The method of records whose method is a user's: file.py:function or 'cmd: …'.")
+@click.option(
+    "--artifact", help="File of the artifact of records whose artifact was handed in.  [default: beside them]"
+)
 @click.option("--limit", type=click.IntRange(min=1), help="What the run was told, for dictionaries that do not say.")
 @click.option("--device", help="Device of torch.  [default: that of the record]")
 @click.option("--append", is_flag=True, help="Add the verdicts to confirmations.jsonl beside the records.")
@@ -45,8 +49,10 @@ def command(context: click.Context, /, records: tuple[str, ...], folder: str, **
 
     RECORD is the path of a record, a folder of records, or the beginning of a cell id in the folder of --records. The
     verdict is match (equal), drift (equal within 0.001, relative), mismatch, or cannot: what fixes the numbers (data,
-    model, method, code) is another here. An artifact that was handed in is taken from beside its record. Exit status
-    1 if any record is not confirmed.
+    model, method, code) is another here. A repeat has as many threads as the record had; what else may move a number
+    and is another here (processor, versions of libraries) is told in one line. An artifact that was handed in is taken
+    from beside its record, or from --artifact: it has to have the digest that the record says. Exit status 1 if any
+    record is not confirmed.
     """
     from mibench.cli.stored_records import stored_records
 
@@ -93,7 +99,7 @@ def _reproduce(found: Sequence[Stored], out: Path, options: dict[str, Any]) -> t
     from mibench.runner.remake import Places
     from mibench.runner.reproduce import reproduce
 
-    places = Places(**{name: options[name] for name in ("task", "model", "method", "limit", "device")})
+    places = Places(**{name: options[name] for name in ("task", "model", "method", "limit", "artifact", "device")})
     done, written = [], dict[Path, None]()
     with Show(silent=options["as_json"]) as show:
         repeats = reproduce([(one.record, one.store) for one in found], places, out, show)
@@ -117,8 +123,7 @@ def _confirm(one: Reproduction, stored: Stored, options: dict[str, Any]) -> list
 
 def _print(done: Sequence[Reproduction], written: Sequence[Path]) -> None:
     print_table([_row(one) for one in done], "Reproduced")
-    for one in done:
-        _print_notes(one)
+    _print_notes(done)
     _print_problems(done)
     for path in written:
         click.echo(f"confirmations: {path}")
@@ -164,17 +169,28 @@ def _words(difference: Difference) -> str:
     return f"{meaning(difference)}: {difference.where} {_brief(difference.first)} → {_brief(difference.second)}"
 
 
-def _print_notes(one: Reproduction) -> None:
-    from mibench.records.difference import record_difference
+def _print_notes(done: Sequence[Reproduction]) -> None:
+    """What was not compared, and what is another here than where the records were made; each line once."""
+    lines: dict[str, list[str]] = {}
+    for one in done:
+        name = one.record.cell.id[:_SHOWN_DIGITS]
+        if one.agreement is not None and one.agreement.left_out:
+            left = ", ".join(one.agreement.left_out)
+            lines.setdefault(f"not compared, since their formulas have other versions now: {left}", []).append(name)
+        lines.setdefault(_settings(one), []).append(name)
+    for line, names in lines.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        click.echo(plain(f"note: {', '.join(names[:3])}{more}: {line}"))
 
-    name = one.record.cell.id[:_SHOWN_DIGITS]
-    if one.agreement is not None and one.agreement.left_out:
-        names = ", ".join(one.agreement.left_out)
-        click.echo(f"note: {name}: not compared, since their formulas have other versions now: {names}")
-    if one.repeat is not None and one.outcome != "match":
-        made = record_difference(one.record, one.repeat).environment
-        words = "; ".join(f"{each.where} {_brief(each.first)} → {_brief(each.second)}" for each in made)
-        click.echo(plain(f"note: {name} was made where this was different: {words or 'nothing that is noted'}"))
+
+def _settings(one: Reproduction) -> str:
+    """In one line: threads of the repeat, and what may move a number and is another here."""
+    if one.record.volatile.provenance is None:
+        return "the record does not say where it was made"
+    repeated = "" if one.threads is None else f"repeated with {one.threads} thread{'s' * (one.threads != 1)}; "
+    apart = "; ".join(f"{each.where} {_brief(each.first)} → {_brief(each.second)}" for each in one.apart)
+    same = "same threads, library versions and processor as where it was made"
+    return repeated + (f"other here than where it was made: {apart}" if apart else same)
 
 
 def _brief(value: object) -> str:
@@ -191,6 +207,12 @@ def _as_json(one: Reproduction) -> dict[str, Any]:
         "difference": None if largest is None else largest.difference,
         "where": None if largest is None else largest.where,
         "not_compared": [] if one.agreement is None else list(one.agreement.left_out),
-        "differences": [{"where": each.where, "record": each.first, "here": each.second} for each in one.differences],
+        "differences": [_sides(each) for each in one.differences],
+        "threads": one.threads,
+        "settings": [_sides(each) for each in one.apart],
         "problem": None if problem is None else {"what": problem.what, "why": problem.why, "do": problem.do},
     }
+
+
+def _sides(one: Difference) -> dict[str, Any]:
+    return {"where": one.where, "record": one.first, "here": one.second}

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mibench.cli.report import json_option, plain, print_json
+from mibench.cli.submit_import import command as import_
+from mibench.cli.submit_report import format_option, print_report, print_reports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mibench.intake.check import Asked
-    from mibench.intake.failures import Failure, Report
 
 _INIT = """Example:
 
@@ -23,14 +26,22 @@ _CHECK = """Example:
 
 \b
     mibench submit check submissions/my-team__my-method@1
+    mibench submit check submissions/my-team__my-method@1 --round round.json --smoke
     mibench submit check my-submission.zip --json
 """
 _PACK = "Example: mibench submit pack submissions/my-team__my-method@1 -o my-submission.zip"
+_CHANGED = "Example: mibench submit changed origin/main HEAD --format markdown"
+_COMMENT = "Example: mibench submit comment report.json > comment.md"
+_MOST_BYTES = 8 * 2**20
+"""Of a report as JSON."""
 
 
 @click.group()
 def command() -> None:
     """Write, check and pack a submission: artifacts, and a manifest that says what they are for."""
+
+
+command.add_command(import_)
 
 
 def _check_options(function: Any) -> Any:
@@ -41,12 +52,19 @@ def _check_options(function: Any) -> Any:
         metavar="NAME=FOLDER",
         help="A model that no list has, in transformers format. Repeats.",
     )
-    tasks = click.option("--min-tasks", type=click.IntRange(1), default=1, help="Ask for so many tasks in each track.")
-    models = click.option(
-        "--min-models", type=click.IntRange(1), default=1, help="Ask for so many models in each track."
-    )
+    own = click.option("--round", "rules_file", metavar="FILE", help="Rules of a shared task: its round.json.")
+    tasks = click.option("--min-tasks", type=click.IntRange(1), help="Ask for so many tasks in each track.")
+    models = click.option("--min-models", type=click.IntRange(1), help="Ask for so many models in each track.")
     fetch = click.option("--fetch", is_flag=True, help="Fetch artifacts that are on the hub, and read them too.")
-    return folder(tasks(models(fetch(function))))
+    return own(folder(tasks(models(fetch(function)))))
+
+
+def _smoke_options(function: Any) -> Any:
+    smoke = click.option("--smoke", is_flag=True, help="Score a few validation rows too, and warn of what looks wrong.")
+    rows = click.option(
+        "--smoke-rows", type=click.IntRange(2, 10), default=10, show_default=True, help="How many rows."
+    )
+    return smoke(rows(function))
 
 
 @command.command(epilog=_INIT)
@@ -81,14 +99,17 @@ def init(artifacts: str | None, *, out: str, as_json: bool, **given: Any) -> Non
 @command.command(epilog=_CHECK)
 @click.argument("path", metavar="FOLDER|ARCHIVE")
 @_check_options
-@json_option
+@_smoke_options
+@click.option("--manifest-only", is_flag=True, help="Artifacts are sealed: check the manifest, and that none is there.")
+@click.option("--sealed", "published", metavar="MANIFEST", help="The published manifest that this one has to equal.")
+@format_option
 @click.pass_context
-def check(context: click.Context, /, path: str, *, as_json: bool, **options: Any) -> None:
+def check(context: click.Context, /, path: str, *, form: str, as_json: bool, **options: Any) -> None:
     """Check a submission and say everything that is wrong with it; nothing in it is run."""
     from mibench.intake.check import check_submission
 
-    report = check_submission(path, _asked(**options))
-    _print(report, as_json=as_json)
+    report = check_submission(path, _asked(options))
+    print_report(report, "json" if as_json else form)
     context.exit(0 if report.passed else 1)
 
 
@@ -96,67 +117,96 @@ def check(context: click.Context, /, path: str, *, as_json: bool, **options: Any
 @click.argument("folder", metavar="FOLDER")
 @click.option("-o", "--out", required=True, help="Archive: .zip.")
 @_check_options
+@_smoke_options
 @json_option
 @click.pass_context
 def pack(context: click.Context, /, folder: str, *, out: str, as_json: bool, **options: Any) -> None:
     """Check a submission and pack it; equal folders give equal bytes."""
     from mibench.intake.pack import pack_submission
 
-    report = pack_submission(folder, out, _asked(**options))
-    _print(report, as_json=as_json, wrote=out if report.passed else None)
+    report = pack_submission(folder, out, _asked(options))
+    print_report(report, "json" if as_json else "text", wrote=out if report.passed else None)
     context.exit(0 if report.passed else 1)
 
 
-def _asked(folders: tuple[str, ...], min_tasks: int, min_models: int, *, fetch: bool) -> Asked:
-    from mibench.core.errors import UsageError
-    from mibench.core.files import is_folder
+@command.command(epilog=_CHANGED)
+@click.argument("base", metavar="BASE")
+@click.argument("head", metavar="HEAD")
+@click.option("--repo", default=".", show_default=True, help="The git repository.")
+@_check_options
+@format_option
+@click.pass_context
+def changed(
+    context: click.Context, /, base: str, head: str, *, repo: str, form: str, as_json: bool, **options: Any
+) -> None:
+    """Check what HEAD adds to submissions/ of BASE: one new folder, manifest only. Nothing is checked out or run."""
+    from mibench.intake.changed import check_changed
+
+    reports = check_changed(Path(repo), base, head, _asked(options))
+    if reports or as_json or form != "text":
+        print_reports(reports, "json" if as_json else form)
+    else:
+        click.echo("No submission is touched.")
+    context.exit(0 if all(report.passed for report in reports) else 1)
+
+
+@command.command(epilog=_COMMENT)
+@click.argument("report", metavar="REPORT.json")
+def comment(report: str) -> None:
+    """Print markdown that is safe to post for a report that was printed as JSON by anyone."""
+    import json
+
+    from mibench.core.errors import DataError
+    from mibench.core.files import read_text
+    from mibench.intake.report_text import markdown, report_of
+
+    try:
+        values = json.loads(read_text(report, max_bytes=_MOST_BYTES))
+    except (ValueError, RecursionError) as error:
+        do = "Write it with --format json."
+        raise DataError(f"{report[:200]} is no report of a check.", why="It is not JSON.", do=do) from error
+    click.echo(markdown([report_of(one) for one in (values if isinstance(values, list) else [values])]), nl=False)
+
+
+def _asked(options: Mapping[str, Any]) -> Asked:
     from mibench.intake.check import Asked
+    from mibench.intake.round import read_round
     from mibench.intake.rules import Coverage, Rules
+
+    own = None if options["rules_file"] is None else read_round(options["rules_file"])
+    least = options["min_tasks"], options["min_models"]
+    if own is not None and any(least):
+        raise _wrong("--min-tasks and --min-models do not go with --round.", "The round says what it asks for.")
+    sealed, published = options.get("manifest_only", False), options.get("published")
+    smoke = options["smoke_rows"] if options.get("smoke") else None
+    if sealed and smoke:
+        raise _wrong("--smoke does not go with --manifest-only.", "Sealed artifacts cannot be scored.")
+    asks = Coverage(least[0] or 1, least[1] or 1) if any(least) else None
+    return Asked(
+        rules=Rules(coverage=asks) if own is None else own.rules(),
+        folders=_named_folders(options["folders"]),
+        fetch=options["fetch"],
+        round=own,
+        manifest_only=sealed,
+        published=None if published is None else Path(published),
+        smoke=smoke,
+    )
+
+
+def _named_folders(folders: tuple[str, ...]) -> dict[str, Path]:
+    from mibench.core.files import is_folder
 
     named = {}
     for text in folders:
         name, equals, folder = text.partition("=")
         if not (name and equals and is_folder(Path(folder).expanduser())):
             why = "It is not NAME=FOLDER, or there is no such folder."
-            raise UsageError(f"--model-folder {text[:200]} cannot be used.", why=why, do="Correct it.")
+            raise _wrong(f"--model-folder {text[:200]} cannot be used.", why, "Correct it.")
         named[name] = Path(folder).expanduser()
-    asks = min_tasks > 1 or min_models > 1
-    return Asked(Rules(coverage=Coverage(min_tasks, min_models) if asks else None), named, fetch)
+    return named
 
 
-def _print(report: Report, *, as_json: bool, wrote: str | None = None) -> None:
-    if as_json:
-        print_json(_values(report) | ({"archive": wrote} if wrote else {}))
-        return
-    for number, one in enumerate(report.failures, start=1):
-        _print_failure(number, one)
-    for note in report.notes:
-        click.echo(plain(f"note: {note}"))
-    size = f"{report.n_files} files, {report.n_bytes / 1e6:.2f} MB, {report.n_read} artifacts read"
-    if report.passed:
-        click.echo(plain(f"{report.name}: passed; {size}." + (f" Wrote {wrote}." if wrote else "")))
-    else:
-        n = len(report.failures)
-        click.echo(plain(f"{report.name}: {n} failure{'s' * (n != 1)}; {size}."))
+def _wrong(what: str, why: str, do: str = "Leave one of them out.") -> Exception:
+    from mibench.core.errors import UsageError
 
-
-def _print_failure(number: int, one: Failure) -> None:
-    artifact = "" if one.index is None else f"artifacts[{one.index}]"
-    place = ", ".join(filter(None, (one.file, artifact)))
-    click.secho(plain(f"{number}. {one.what}{f' ({place})' if place else ''}"), fg="red")
-    click.echo(plain(f"   why: {one.why}"))
-    click.echo(plain(f"   do:  {one.do}"))
-
-
-def _values(report: Report) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "name": report.name,
-        "passed": report.passed,
-        "failures": [asdict(one) for one in report.failures],
-        "notes": list(report.notes),
-        "files": report.n_files,
-        "bytes": report.n_bytes,
-        "read": report.n_read,
-    }
+    return UsageError(what, why=why, do=do)

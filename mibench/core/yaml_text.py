@@ -12,10 +12,13 @@ class _OneKeyOnce(yaml.SafeLoader):
     """Refuses a mapping that names a key twice, where YAML's own loader silently takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice}' stands twice", node.start_mark)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    why = f"the key '{key.value}' stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
+                seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -25,4 +28,9 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: It is not YAML, names a key twice, or asks for something other than plain values.
     """
-    return yaml.load(text, Loader=_OneKeyOnce)  # noqa: S506  a safe loader
+    try:
+        return yaml.load(text, Loader=_OneKeyOnce)  # noqa: S506  a safe loader
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # What a tag such as !!timestamp is put before need not be one, and the loader then fails in its own ways.
+        why = f"a value is not what its tag says: {error}"
+        raise yaml.constructor.ConstructorError(None, None, why, None) from error

@@ -21,6 +21,9 @@ TASKS: Mapping[Track, Registry] = {
 }
 """Tasks of each track."""
 
+MAX_ALL_CELLS = 20_000
+"""Cells of a submission."""
+
 
 def task_faults(index: int, entry: ArtifactEntry) -> Iterator[Failure]:
     """What is wrong with the tasks, the variable and the lists of one artifact."""
@@ -61,6 +64,15 @@ def _model_faults(index: int, entry: ArtifactEntry) -> Iterator[Failure]:
     if generated and not any(generated) and not entry.models:
         what, why = f"artifacts[{index}] names no model.", f"{entry.tasks[0]} needs one."
         yield Failure(what, why, "Add it under models.", MANIFEST, index)
+
+
+def too_many(entries: Mapping[int, ArtifactEntry]) -> Failure | None:
+    """Say that a submission has more cells than can be looked at one by one; None: it has not."""
+    n = sum(len(entry.tasks) * max(1, len(entry.models)) for entry in entries.values())
+    if n <= MAX_ALL_CELLS:
+        return None
+    why = f"Its artifacts are for {n} tasks on models; the limit is {MAX_ALL_CELLS}."
+    return Failure("There are too many cells.", why, "Hand in several submissions.", MANIFEST)
 
 
 def repeated(entries: Mapping[int, ArtifactEntry]) -> Iterator[Failure]:

@@ -6,21 +6,25 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mibench.core.errors import DataError, MibenchError, UsageError
 from mibench.core.files import exists, is_folder, read_text
 from mibench.core.hashing import file_digest
 from mibench.intake.archive import is_archive, unpacked
-from mibench.intake.cells import coverage_faults, repeated, task_faults, track_faults
+from mibench.intake.cells import coverage_faults, repeated, task_faults, too_many, track_faults
 from mibench.intake.contents import content_fault, document_fault
 from mibench.intake.draft import Draft, read_draft
 from mibench.intake.failures import Failure, Findings, Report
 from mibench.intake.manifest import MANIFEST, ArtifactEntry, Submission
 from mibench.intake.model_sizes import ModelSizes, model_sizes
-from mibench.intake.names import collisions, parse_folder_name
+from mibench.intake.names import collisions, folder_name, parse_folder_name
 from mibench.intake.reading import artifact_faults
+from mibench.intake.round import Round
+from mibench.intake.round_faults import code_fault, round_faults, round_notes
 from mibench.intake.rules import Rules
+from mibench.intake.sealed import digest_of, manifest_bytes, published_faults, seal_fault, sealed_note
 from mibench.intake.tree import listed
 from mibench.models.hub import hub_file
 
@@ -36,11 +40,19 @@ class Asked:
         rules: Limits.
         folders: Models on this machine that mibench does not know, by name.
         fetch: Whether artifacts on the hub are fetched, and read too.
+        round: The shared task that it is for; None: none. Its limits are ``rules`` (``round.rules()``).
+        manifest_only: Artifacts are sealed: the manifest alone is checked, and no artifact may be there.
+        published: The manifest that was published while the artifacts were sealed; None: none was.
+        smoke: Rows that each artifact of a submission without failures is scored on, for warnings; None: not scored.
     """
 
     rules: Rules = field(default_factory=Rules)
     folders: Mapping[str, Path] = field(default_factory=dict)
     fetch: bool = False
+    round: Round | None = None
+    manifest_only: bool = False
+    published: Path | None = None
+    smoke: int | None = None
 
 
 def check_submission(path: Path | str, asked: Asked | None = None) -> Report:
@@ -54,7 +66,7 @@ def check_submission(path: Path | str, asked: Asked | None = None) -> Report:
         asked: How to check; None: by the rules.
 
     Raises:
-        UsageError: There is nothing of the kind.
+        UsageError: There is nothing of the kind, or no published manifest.
     """
     found, asked = Path(path), asked or Asked()
     if is_folder(found):
@@ -79,13 +91,25 @@ def _folder(folder: Path, asked: Asked, findings: Findings) -> Report:
     except DataError as error:
         findings.add(Failure.of(error))
     findings.add(*_siblings(folder))
-    draft = _manifest(folder, files, asked.rules, findings)
-    n_read = 0
-    if draft is not None:
-        _check_files(folder, files, draft, findings)
-        n_read = _check_artifacts(_Place(folder, files, asked), draft, findings)
+    manifest = _manifest(folder, files, asked, findings)
+    read: dict[int, Path] = {}
+    if manifest is not None:
+        draft, content = manifest
+        report = replace(report, manifest_sha256=digest_of(content))
+        place = _Place(folder, files, asked)
+        _check_files(place, draft, findings)
+        read = _check_artifacts(place, draft, findings)
         _check_whole(folder, draft.submission, asked.rules, findings)
-    return replace(report, failures=findings.all(), notes=tuple(findings.notes), n_read=n_read)
+        _check_round(asked, draft, findings)
+        if asked.smoke is not None and not findings.failures:
+            findings.notes += _smoked(asked, asked.smoke, draft, read)
+    return replace(report, failures=findings.all(), notes=tuple(findings.notes), n_read=len(read))
+
+
+def _smoked(asked: Asked, rows: int, draft: Draft, read: Mapping[int, Path]) -> list[str]:
+    from mibench.intake.smoke.notes import smoke_notes
+
+    return smoke_notes({index: (draft.entries[index], path) for index, path in read.items()}, rows, asked.folders)
 
 
 def _siblings(folder: Path) -> list[Failure]:
@@ -99,29 +123,39 @@ def _siblings(folder: Path) -> list[Failure]:
     ]
 
 
-def _manifest(folder: Path, files: Mapping[str, int], rules: Rules, findings: Findings) -> Draft | None:
+def _manifest(folder: Path, files: Mapping[str, int], asked: Asked, findings: Findings) -> tuple[Draft, bytes] | None:
+    """What the manifest says, and its bytes, which are held against the published ones."""
     if MANIFEST not in files:
         do = "Write one with mibench submit init."
         findings.add(Failure(f"There is no {MANIFEST}.", "It says what is handed in.", do, MANIFEST))
         return None
+    limit = asked.rules.manifest_bytes
+    published = None if asked.published is None else manifest_bytes(asked.published, limit)
     try:
-        draft = read_draft(read_text(folder / MANIFEST, max_bytes=rules.manifest_bytes))
+        draft = read_draft(read_text(folder / MANIFEST, max_bytes=limit))
+        own = manifest_bytes(folder, limit)
     except DataError as error:
         findings.add(Failure(f"{MANIFEST} cannot be read.", error.why, error.do, MANIFEST))
         return None
     findings.add(*draft.failures)
-    return draft
+    fault = None if published is None else seal_fault(own, published)
+    findings.add(*([fault] if fault else []))
+    return draft, own
 
 
-def _check_files(folder: Path, files: Mapping[str, int], draft: Draft, findings: Findings) -> None:
+def _check_files(place: _Place, draft: Draft, findings: Findings) -> None:
     """Documents are texts, and every other file is an artifact of the manifest."""
-    for name in sorted(files):
+    for name in sorted(place.files):
         if name in DOCUMENTS:
-            fault = document_fault(folder / name, name, Rules().manifest_bytes)
+            fault = document_fault(place.folder / name, name, Rules().manifest_bytes)
             findings.add(*([fault] if fault else []))
         elif name != MANIFEST and name not in draft.listed:
             why = f"{MANIFEST} does not list it; scores and records are made here, never handed in."
-            findings.add(Failure(f"{name} does not belong here.", why, "List it under artifacts, or remove it.", name))
+            odd = Failure(f"{name} does not belong here.", why, "List it under artifacts, or remove it.", name)
+            findings.add(code_fault(place.asked.round, name) or odd)
+    if place.asked.manifest_only:
+        findings.add(*published_faults(place.files, draft.entries, place.asked.rules))
+        findings.notes += sealed_note(draft.entries)
 
 
 @dataclass(frozen=True)
@@ -133,23 +167,27 @@ class _Place:
     asked: Asked
 
 
-def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> int:
-    findings.add(*repeated(draft.entries))
+def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> dict[int, Path]:
+    """Check the artifacts; return those that could be read, by their place in the manifest."""
+    crowd = too_many(draft.entries)
+    findings.add(*(repeated(draft.entries) if crowd is None else [crowd]))
     sizes = _sizes(place.asked, draft, findings)
-    n_read = 0
+    read = {}
     for index, entry in draft.entries.items():
         findings.add(*task_faults(index, entry))
         path = _path_of(place, index, entry, findings)
         if path is not None and _is_itself(path, index, entry, findings):
-            n_read += 1
+            read[index] = path
             for error in artifact_faults(path, entry, sizes):
                 what, why = f"{entry.path} cannot be used.", error.why.replace(f"{place.folder}/", "")
                 findings.add(Failure(what, why, error.do, entry.path, index))
-    return n_read
+    return read
 
 
 def _path_of(place: _Place, index: int, entry: ArtifactEntry, findings: Findings) -> Path | None:
     """Where the file of an artifact is; None: nowhere, or it is not to be read."""
+    if entry.file is not None and place.asked.manifest_only:
+        return None
     if entry.file is not None:
         if entry.file in place.files:
             return place.folder / entry.file
@@ -208,5 +246,22 @@ def _check_whole(folder: Path, submission: Submission | None, rules: Rules, find
         what, why = "The folder has another name than the submission.", f"The manifest says {submission.name}."
         findings.add(Failure(what, why, f"Rename the folder {folder.name[:200]}, or correct the manifest.", MANIFEST))
     findings.add(*track_faults(submission), *coverage_faults(submission, rules))
+    findings.notes += _superseded(folder, submission)
     if "test" in submission.training_data.splits:
         findings.notes.append("It was made with data of the test split, and will be shown as such.")
+
+
+def _superseded(folder: Path, submission: Submission) -> list[str]:
+    """Among the submissions beside this one, the version that it takes the place of is looked for."""
+    older = folder_name(submission.team, submission.method, submission.supersedes or "")
+    if submission.supersedes is None or is_folder(folder.parent / older):
+        return []
+    return [f"It supersedes {older}, which is not beside it: check the name."]
+
+
+def _check_round(asked: Asked, draft: Draft, findings: Findings) -> None:
+    if asked.round is None:
+        return
+    findings.notes += round_notes(asked.round, datetime.now(UTC))
+    if too_many(draft.entries) is None:
+        findings.add(*round_faults(asked.round, draft.entries))

@@ -45,6 +45,7 @@ class Report:
         n_files: Files, manifest included.
         n_bytes: Bytes of all files.
         n_read: Artifacts that were read.
+        manifest_sha256: Digest of the manifest's bytes; None: there is none that could be read.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Report:
     n_files: int = 0
     n_bytes: int = 0
     n_read: int = 0
+    manifest_sha256: str | None = None
 
     @property
     def passed(self) -> bool:

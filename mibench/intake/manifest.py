@@ -121,10 +121,15 @@ class ArtifactEntry(Frozen):
         return self.file or (self.hub.path if self.hub is not None else "")
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each of its tasks with each of its models (``""``: no model)."""
+        return [(task, model) for task in self.tasks for model in self.models or ("",)]
+
+    @property
     def cells(self) -> list[tuple[object, ...]]:
         """What is scored with it; no two artifacts of a submission may be for the same."""
         own = (self.level, self.budget, self.variable, self.hook, self.seed)
-        return [(self.track, task, model, *own) for task in self.tasks for model in self.models or ("",)]
+        return [(self.track, task, model, *own) for task, model in self.pairs]
 
 
 _OF_TRACK = {"level": Track.CIRCUIT, "budget": Track.CIRCUIT, "variable": Track.VARIABLE, "hook": Track.SAE}

@@ -72,14 +72,30 @@ def write_template(wish: Wish, artifacts: Path | None, parent: Path) -> Path:
         ArtifactError: An artifact cannot be read.
         StoreError: It cannot be written.
     """
-    _check_names(wish)
-    folder = parent / folder_name(wish.team, wish.method, wish.version)
-    check_name(folder)
-    if exists(folder) or folder.is_symlink():
-        do = "Choose another version, or remove it."
-        raise UsageError(f"{folder} is not overwritten.", why="It exists.", do=do)
+    new_folder(wish, parent)
     files = {} if artifacts is None else _artifacts(artifacts)
-    entries = [_entry(path, f"{FOLDER}/{name}", wish) for name, path in files.items()]
+    return write_submission(
+        wish, files, [_entry(path, f"{FOLDER}/{name}", wish) for name, path in files.items()], parent
+    )
+
+
+def write_submission(wish: Wish, files: Mapping[str, Path], entries: Sequence[Mapping[str, Any]], parent: Path) -> Path:
+    """Make a submission's folder with a manifest and copies of files.
+
+    Args:
+        wish: What is said of it.
+        files: Files by the names that they get below the folder of artifacts.
+        entries: What the manifest says of each artifact.
+        parent: Folder of submissions.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        UsageError: A name cannot be used, or the folder is there.
+        StoreError: It cannot be written.
+    """
+    folder = new_folder(wish, parent)
     temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
     try:
         temporary.mkdir(parents=True)
@@ -94,6 +110,21 @@ def write_template(wish: Wish, artifacts: Path | None, parent: Path) -> Path:
         raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def new_folder(wish: Wish, parent: Path) -> Path:
+    """The folder that a submission would get, which must not be there.
+
+    Raises:
+        UsageError: A name cannot be used, or the folder is there.
+    """
+    _check_names(wish)
+    folder = parent / folder_name(wish.team, wish.method, wish.version)
+    check_name(folder)
+    if exists(folder) or folder.is_symlink():
+        do = "Choose another version, or remove it."
+        raise UsageError(f"{folder} is not overwritten.", why="It exists.", do=do)
     return folder
 
 

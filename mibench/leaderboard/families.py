@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from mibench.core.hashing import digest
-from mibench.leaderboard.ranking import Comparison, Rank, placed, unpaired
+from mibench.leaderboard.contest import Contest
+from mibench.leaderboard.ranking import Rank, contender, contested
 from mibench.leaderboard.rows import Entry, Group
 from mibench.leaderboard.sparsity import l0_of
 from mibench.leaderboard.text import plain
@@ -194,11 +195,9 @@ def _ranks(members: Sequence[Family], areas: Mapping[int, MetricValue]) -> dict[
         value = 0.0 if area.value is None else area.value
         return -value if area.higher_is_better else value, members[index].label
 
-    def compare(leader: int, other: int) -> Comparison:
-        return unpaired(members[leader].label, areas[leader], areas[other], "families are not paired")
-
     order = sorted(areas, key=worse)
-    return dict(zip(order, placed(order, compare), strict=True))
+    contenders = [contender(members[index].label, areas[index], "families are not paired") for index in order]
+    return dict(zip(order, contested(Contest(contenders)), strict=True))
 
 
 def recipe_of(record: RunRecord) -> str:

@@ -1,10 +1,9 @@
 """Ranks with ties: a row shares the rank of the leader that it is not separable from.
 
-Rows are taken best first. The first leads a tie group; each further row is compared with the leader: if the
-95 % interval of their difference contains 0, or there is none, it shares the leader's rank and letter, else
-it leads the next group and its rank is one more than the number of rows before it. Being tied is not
-transitive: the last row of one group may well be tied with the first of the next. The interval is that of a
-paired bootstrap over examples; a mean over seeds, and a row without usable tables, is compared by the rows'
+Rows are taken best first. The first leads a tie group; each further row is compared with the leader: if they are not
+separable (see :mod:`mibench.leaderboard.contest`), it shares the leader's rank and letter, else it leads the next group
+and its rank is one more than the number of rows before it. Being tied is not transitive: the last row of one group may
+well be tied with the first of the next. A mean over seeds, and a row without usable tables, is compared by the rows'
 own intervals.
 """
 
@@ -18,11 +17,12 @@ from typing import TypeVar
 from mibench.core.errors import DataError, StoreError
 from mibench.core.specs import Track
 from mibench.leaderboard.columns import Column
+from mibench.leaderboard.contest import Contender, Contest
 from mibench.leaderboard.rows import Entry, Row
-from mibench.metrics.circuit import MetricDifference, compare_circuits
-from mibench.metrics.long_tables import contradiction
+from mibench.metrics.circuit import circuit_replicates
 from mibench.metrics.per_example import CircuitTables
-from mibench.metrics.variable.scores import compare_variables
+from mibench.metrics.replicates import Replicates
+from mibench.metrics.variable.scores import variable_replicates
 from mibench.metrics.variable.tables import VariableTables
 from mibench.records.record import MetricValue, RunRecord
 from mibench.records.store import Store
@@ -78,16 +78,17 @@ def placed(ranked: Sequence[Ranked], compare: Callable[[Ranked, Ranked], Compari
 
 
 class Ranker:
-    """Ranks the rows of a group; differences are computed once a pair.
+    """Ranks the rows of a group; each row's tables are read once a column.
 
     Attributes:
         warnings: What kept rows from being compared on the same examples.
+        resolutions: By metric, the smallest difference that tells two rows apart (median over pairs of rows).
     """
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.resolutions: dict[str, float] = {}
         self._tables: dict[str, Tables | str] = {}
-        self._differences: dict[tuple[str, str], dict[str, MetricDifference] | str] = {}
 
     def rank(self, rows: Sequence[Row], column: Column) -> dict[str, Rank]:
         """Return the rank of every row by its id."""
@@ -103,47 +104,33 @@ class Ranker:
                 row.label,
             ),
         )
-        ranks = placed(ranked, lambda leader, row: self._compare(leader, row, column.metric))
-        places = dict(zip((row.id for row in ranked), ranks, strict=True))
+        contest = Contest([self._contender(row, column.metric) for row in ranked])
+        places = dict(zip((row.id for row in ranked), contested(contest), strict=True))
+        if contest.resolution is not None:
+            self.resolutions[column.metric] = contest.resolution
         return {row.id: places.get(row.id) or Rank(None, why=excluded[row.id] or "") for row in rows}
 
-    def _compare(self, leader: Row, row: Row, metric: str) -> Comparison:
-        paired = self._paired(leader, row, metric)
-        if isinstance(paired, MetricDifference):
-            low, high = paired.ci_low or 0.0, paired.ci_high or 0.0
-            return _described(leader.label, low, high, "paired bootstrap over examples")
-        first, second = leader.metrics[metric], row.metrics[metric]
-        return unpaired(leader.label, first, second, paired)
+    def _contender(self, row: Row, metric: str) -> Contender:
+        return contender(row.label, row.metrics[metric], self._replicates(row, metric))
 
-    def _paired(self, first: Row, second: Row, metric: str) -> MetricDifference | str:
-        """Return the difference on the same examples, or why there is none."""
-        if len(first.entries) > 1 or len(second.entries) > 1:
+    def _replicates(self, row: Row, metric: str) -> Replicates | str:
+        """How a row's number varies with its examples, or why that is not known."""
+        if len(row.entries) > 1:
             return "seeds vary"
-        pair = (first.id, second.id)
-        if pair not in self._differences:
-            self._differences[pair] = self._differ(first.entries[0], second.entries[0])
-        differences = self._differences[pair]
-        if isinstance(differences, str):
-            return differences
-        found = differences.get(metric)
-        if found is None or found.difference is None or found.ci_low is None:
-            return (found.reason if found else None) or f"{metric} has no paired difference"
-        recorded = _value(first, metric) - _value(second, metric)
-        if not math.isclose(found.difference, recorded, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
-            return "the per-example tables do not give the recorded numbers"
-        return found
-
-    def _differ(self, first: Entry, second: Entry) -> dict[str, MetricDifference] | str:
-        sides = []
-        for entry in (first, second):
-            tables = self._load(entry)
-            if isinstance(tables, str):
-                return tables
-            sides.append(tables)
+        if row.entries[0].record.cell.track is Track.SAE:
+            return "dictionaries are not paired"
+        tables = self._load(row.entries[0])
+        if isinstance(tables, str):
+            return tables
         try:
-            return _compared(sides[0], sides[1])
+            found = _measured(tables, metric)
         except DataError as error:
             return error.why
+        if isinstance(found, str):
+            return found
+        if not math.isclose(found.value, _value(row, metric), rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+            return "the per-example tables do not give the recorded numbers"
+        return found
 
     def _load(self, entry: Entry) -> Tables | str:
         cell_id = entry.record.cell.id
@@ -156,17 +143,41 @@ class Ranker:
         return self._tables[cell_id]
 
 
+def contender(label: str, value: MetricValue, replicates: Replicates | str) -> Contender:
+    """A number as it enters a contest."""
+    known = value.ci_low is not None and value.ci_high is not None
+    half = (value.ci_high - value.ci_low) / 2 if known else None  # type: ignore[operator]
+    return Contender(label, math.nan if value.value is None else value.value, half, replicates)
+
+
+def contested(contest: Contest) -> list[Rank]:
+    """Return the ranks of contenders that stand best first."""
+    order = range(len(contest.contenders))
+    return placed(order, lambda leader, index: _compared(contest, leader, index))
+
+
+def _compared(contest: Contest, leader: int, index: int) -> Comparison:
+    verdict = contest.judge(leader, index)
+    first, second = contest.contenders[leader], contest.contenders[index]
+    if verdict.half is None:
+        return Comparison(tied=True, how=f"not separable from {first.label}: {verdict.how}")
+    difference = first.value - second.value
+    span = f"[{difference - verdict.half:.3g}, {difference + verdict.half:.3g}]"
+    verb = "tied with" if verdict.tied else "behind"
+    return Comparison(verdict.tied, f"{verb} {first.label}, difference {span}, {verdict.how}")
+
+
 def _stored(record: RunRecord, store: Store) -> Tables:
     of_track = VariableTables if record.cell.track is Track.VARIABLE else CircuitTables
     return of_track.stored(record, store)
 
 
-def _compared(first: Tables, second: Tables) -> dict[str, MetricDifference]:
-    if isinstance(first, VariableTables) and isinstance(second, VariableTables):
-        return compare_variables(first, second)
-    if isinstance(first, CircuitTables) and isinstance(second, CircuitTables):
-        return compare_circuits(first, second)
-    raise contradiction("one record is of another track than the other")
+def _measured(tables: Tables, metric: str) -> Replicates | str:
+    if isinstance(tables, VariableTables):
+        found = variable_replicates(tables, {metric})
+    else:
+        found = circuit_replicates(tables, {metric})
+    return found.get(metric, f"{metric} has no value for each example")
 
 
 def newest_version(rows: Sequence[Row], metric: str) -> int | None:
@@ -212,29 +223,3 @@ def letters(index: int) -> str:
 def _value(row: Row, metric: str) -> float:
     value = row.metrics[metric].value
     return math.nan if value is None else value
-
-
-def unpaired(leader: str, first: MetricValue, second: MetricValue, why: str) -> Comparison:
-    """Compare by the rows' own intervals, as if they were independent.
-
-    Args:
-        leader: Label of the row of ``first``.
-        first: Number of the leader.
-        second: Number of the row that is compared with it.
-        why: Why there is nothing better to compare by.
-    """
-    halves = [
-        (value.ci_high - value.ci_low) / 2
-        for value in (first, second)
-        if value.ci_low is not None and value.ci_high is not None
-    ]
-    if len(halves) < 2 or first.value is None or second.value is None:
-        return Comparison(tied=True, how=f"not separable from {leader}: no interval ({why})")
-    difference, half = first.value - second.value, math.hypot(*halves)
-    return _described(leader, difference - half, difference + half, f"unpaired: {why}")
-
-
-def _described(leader: str, low: float, high: float, how: str) -> Comparison:
-    tied = low <= 0 <= high
-    verb = "tied with" if tied else "behind"
-    return Comparison(tied, f"{verb} {leader}, difference [{low:.3g}, {high:.3g}], {how}")

@@ -19,8 +19,9 @@ from mibench.leaderboard.view import GroupView, RowView
 
 READING = (
     "One row is a method; numbers carry 95 % intervals in brackets. ↓: lower is better, ↑: higher is "
-    "better. Rows with the same rank and letter are tied: the interval of their difference from the best "
-    "row of their letter, by paired bootstrap over examples where both have a table, contains 0. "
+    "better. Rows with the same rank and letter are tied: they do not differ from the best row of their letter "
+    "by more than no two of so many equal rows would in 95 % of samples (all pairs judged at once, by paired "
+    "bootstrap over examples where both have a table). *Told apart* is that bound, median over pairs of rows. "
     "*Distance* is the strict area between the faithfulness curve and 1; *CMD* and *CPR* are MIB's. "
     "*Floor* is what a circuit that carries nothing reaches, *ceiling* what a perfectly faithful one "
     "does; “at floor” means not separable from the floor. Tables of different examples, models, levels, "
@@ -111,6 +112,7 @@ def _references(view: GroupView) -> list[tuple[str, list[str]]]:
     return [
         ("floor", [head.floor for head in view.heads]),
         ("ceiling", [head.ceiling for head in view.heads]),
+        *([("told apart", resolves)] if any(resolves := [head.resolves for head in view.heads]) else []),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mibench.core.specs import Track
@@ -25,13 +25,14 @@ _UNRANKED = Rank(None, why="Single dictionaries are not ranked, families are.")
 
 @dataclass(frozen=True)
 class HeadView:
-    """Heading of a column: title, arrow towards better, what it is, floor and ceiling."""
+    """Heading of a column: title, arrow towards better, what it is, floor, ceiling, and the smallest difference told."""
 
     title: str
     arrow: str
     doc: str
     floor: str
     ceiling: str
+    resolves: str = ""
 
 
 _CHOSEN = HeadView("Chosen site", "", "Layer, head and position that validation chose.", "", "")
@@ -87,7 +88,7 @@ def view(group: Group) -> GroupView:
     return GroupView(
         group=group,
         columns=columns,
-        heads=(*(_head(column, group.rows) for column in columns), *_more_heads(group, left)),
+        heads=(*(_head(column, group.rows, ranker.resolutions) for column in columns), *_more_heads(group, left)),
         rows=tuple(sorted(rows, key=_by_l0 if group.track is Track.SAE else lambda row: _order(row, headlines))),
         facts=tuple(notes.facts(group)),
         notes=(*notes.notes(group), *([left.note] if left and left.note else [])),
@@ -187,7 +188,7 @@ def _cost(amount: float | None, index: int) -> CellView:
     return CellView(COSTS[index].show(amount), COSTS[index].doc)
 
 
-def _head(column: Column, rows: Sequence[Row]) -> HeadView:
+def _head(column: Column, rows: Sequence[Row], resolutions: Mapping[str, float]) -> HeadView:
     version = newest_version(rows, column.metric)
     values = [row.metrics[column.metric] for row in rows if column.metric in row.metrics]
     values = [value for value in values if value.version == version]
@@ -199,6 +200,7 @@ def _head(column: Column, rows: Sequence[Row]) -> HeadView:
         doc=plain(column.doc, 200),
         floor=_reference([value.floor for value in values], column.digits),
         ceiling=_reference([value.ceiling for value in values], column.digits),
+        resolves=number(resolutions[column.metric], column.digits) if column.metric in resolutions else "",
     )
 
 

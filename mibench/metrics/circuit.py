@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -18,6 +18,7 @@ from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.measured import Measured, measure
 from mibench.metrics.metric import CircuitMetric, table_metrics
 from mibench.metrics.per_example import CircuitExamples, CircuitTables, read_tables
+from mibench.metrics.replicates import Replicates
 from mibench.records.record import CurvePoint, MetricValue
 
 Verdict = Literal["tie", "better", "worse", "higher", "lower"]
@@ -92,6 +93,29 @@ def compare_circuits(
     _check_same_examples(*examples)
     a, b = measure(list(examples), resampling)
     return {metric.name: _difference(metric, a, b, resampling) for metric in table_metrics()}
+
+
+def circuit_replicates(
+    tables: CircuitTables, names: Collection[str], *, seed: int = 0, resamples: int = 2000
+) -> dict[str, Replicates | str]:
+    """Return metrics of circuits with their replicates, by name; in their place, why there are none.
+
+    Raises:
+        DataError: The tables are not usable.
+    """
+    examples = read_tables(tables)
+    (measured,) = measure([examples], Resampling(seed, resamples))
+    found: dict[str, Replicates | str] = {}
+    for metric in table_metrics():
+        if metric.name not in names:
+            continue
+        reason = _missing(metric, measured)
+        if reason is None:
+            value, replicates = _value(metric, measured)
+            found[metric.name] = Replicates.of(value, replicates, measured.usable(metric), examples.examples)
+        else:
+            found[metric.name] = reason
+    return found
 
 
 def _missing(metric: CircuitMetric, measured: Measured) -> str | None:

@@ -91,7 +91,7 @@ def record_difference(first: RunRecord, second: RunRecord) -> RecordDifference:
         cell_differences(first.cell, second.cell),
         _differences(_versions(first), _versions(second)),
         _differences(_outcome(first), _outcome(second)),
-        _differences(_environment(first.volatile.provenance), _environment(second.volatile.provenance)),
+        environment_differences(first.volatile.provenance, second.volatile.provenance),
         gaps,
     )
 
@@ -99,6 +99,11 @@ def record_difference(first: RunRecord, second: RunRecord) -> RecordDifference:
 def cell_differences(first: Cell, second: Cell) -> tuple[Difference, ...]:
     """The fields in which two cells differ, in the order of the cell; params by name."""
     return _differences(first.model_dump(mode="json"), second.model_dump(mode="json"))
+
+
+def environment_differences(first: Provenance | None, second: Provenance | None) -> tuple[Difference, ...]:
+    """The fields in which two provenances differ, apart from time and command line."""
+    return _differences(_environment(first), _environment(second))
 
 
 def _differences(first: Any, second: Any, where: str = "") -> tuple[Difference, ...]:

@@ -203,4 +203,5 @@ def _determinism() -> dict[str, bool | str]:
         flags["cudnn_benchmark"] = bool(torch.backends.cudnn.benchmark)
         flags["cudnn_deterministic"] = bool(torch.backends.cudnn.deterministic)
         flags["matmul_precision"] = str(torch.get_float32_matmul_precision())
+        flags["cpu_capability"] = str(torch.backends.cpu.get_cpu_capability())
     return flags

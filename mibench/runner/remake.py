@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mibench.artifacts.featurizers.files import load_featurizers
-from mibench.artifacts.files import load_scores
-from mibench.core.errors import ArtifactError, UsageError
+from mibench.artifacts.dictionaries.dictionary import Dictionary
+from mibench.core.errors import UsageError
 from mibench.core.names import unknown
 from mibench.core.specs import Cell, Track
 from mibench.engine.batches import MAX_TOKENS
 from mibench.methods.method import METHODS, Method
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
-from mibench.runner.cells import cell_of, cell_with
+from mibench.runner.cells import cell_with, method_of
 from mibench.runner.dictionary_ground import GENERATED, TO
 from mibench.runner.execute import Benches
+from mibench.runner.handed_in_again import artifact_of
+from mibench.runner.handed_in_dictionaries import hook_of, on_model
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import EXTRAS, RunSettings, run_settings
@@ -41,6 +42,7 @@ class Places:
         model: Folder, for models that are folders.
         method: ``file.py:function`` or ``cmd: …``, for methods of users.
         limit: What the run was told, where a record of the SAE track does not tell.
+        artifact: File of the artifact that was handed in; None: it lies beside the record.
         device: Device of torch; None: that of the record.
     """
 
@@ -48,6 +50,7 @@ class Places:
     model: str | None = None
     method: str | None = None
     limit: int | None = None
+    artifact: str | None = None
     device: str | None = None
 
 
@@ -84,10 +87,17 @@ def remake(record: RunRecord, store: Store, here: Here) -> CellRun:
     bench, observer = here.benches.get(job.model, settings), here.observer
     if record.cell.track is Track.VARIABLE:
         settings = _limited(record.cell, job, bench, settings)
-    if record.cell.method.artifact_digest is not None:
-        return _handed_in(record, store, CellRun(record.cell, job, bench, settings, observer))
+    artifact = artifact_of(record, store, here.places.artifact, settings)
+    method = method_of(job)
+    if artifact is not None:
+        method = record.cell.method.model_copy(update={"artifact_digest": artifact.digest})
+    if isinstance(artifact, Dictionary):
+        artifact = on_model(artifact, bench, job.task)
+        job = replace(job, hook=hook_of(artifact))
     tried = [settings.model_copy(update={"limit": limit}) for limit in _limits(record.cell, here.places)]
-    works = [CellRun(cell_of(job, bench, own), job, bench, own, observer) for own in tried or [settings]]
+    works = [
+        CellRun(cell_with(method, job, bench, own), job, bench, own, observer, artifact) for own in tried or [settings]
+    ]
     return next((work for work in works if work.cell == record.cell), works[-1])
 
 
@@ -205,7 +215,7 @@ def _of_track(cell: Cell) -> dict[str, Any]:
         }
     if text is not None and text != GENERATED:
         found |= {"corpus": text.corpus, "context": text.context, "bos": cell.bos == "prepend"}
-        found |= {"train_tokens": cell.task.train_limit}
+        found |= {"train_tokens": cell.task.train_limit, "hook": [_hook(cell)]}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -236,32 +246,3 @@ def _per_set(job: Job, bench: Workbench, settings: RunSettings, split: str, rows
     counts = Counter(row.set for row in labelled(job, bench, settings, split).rows).values()
     tried = range(1, max(counts, default=0) + 1)
     return next((limit for limit in tried if sum(min(limit, count) for count in counts) >= rows), rows)
-
-
-def _handed_in(record: RunRecord, store: Store, work: CellRun) -> CellRun:
-    """The work of scoring the artifact that lies beside the record.
-
-    Raises:
-        ArtifactError: There is none, or it is not the one that was scored.
-    """
-    cell = record.cell
-    if record.artifact is None:
-        raise ArtifactError(
-            f"The artifact of {cell.method.name} is not beside its record.",
-            why="Dictionaries are too large to be kept there.",
-            do="Score its file again with mibench score, and lay the records side by side with mibench diff.",
-        )
-    artifact = _artifact(record, store.artifact(record))
-    method = cell.method.model_copy(update={"artifact_digest": artifact.digest})
-    found = cell_with(method, work.job, work.bench, work.settings)
-    return replace(work, cell=found, handed_in=artifact)
-
-
-def _artifact(record: RunRecord, path: Path) -> Any:
-    """The artifact as it was scored: a ranking, or the one circuit that its file names."""
-    if record.cell.track is Track.VARIABLE:
-        return load_featurizers(path)
-    scores = load_scores(path, level=record.cell.level)
-    if scores.digest == record.cell.method.artifact_digest or scores.in_graph is None:
-        return scores
-    return load_scores(path, level=record.cell.level, binary=True)

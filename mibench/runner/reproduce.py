@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +13,11 @@ from mibench.records.difference import Difference, cell_differences
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.agreement import Agreement, agreement
+from mibench.runner.as_made import settings_apart, threads_for, with_threads
 from mibench.runner.cell_run import run_cell
 from mibench.runner.execute import Benches
 from mibench.runner.observe import Observer
+from mibench.runner.provenance import Setting, collect
 from mibench.runner.remake import Here, Places, remake
 from mibench.runner.settings import RunSettings
 from mibench.runner.work import TOLERANCE
@@ -45,6 +47,8 @@ class Reproduction:
         differences: What fixes the numbers and is another here.
         agreement: How the repeat agrees; None where there is none.
         repeat: Record of the repeat, likewise.
+        apart: What may move a number and is another here than where the record was made.
+        threads: How many threads the cell was run again with; not at all if it was not.
     """
 
     record: RunRecord
@@ -53,6 +57,8 @@ class Reproduction:
     differences: tuple[Difference, ...] = ()
     agreement: Agreement | None = None
     repeat: RunRecord | None = None
+    apart: tuple[Difference, ...] = ()
+    threads: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -91,14 +97,40 @@ def reproduce(
     Raises:
         StoreError: A repeat cannot be written.
     """
-    here = Here(places, out, Benches(RunSettings.model_validate({})), observer)
+    observed = _PerThreads(places, out, observer)
     for number, (record, store) in enumerate(found, start=1):
         label = f"{record.cell.method.name} · {record.cell.task.name} · {record.cell.model.name}"
         observer.job(label, number, len(found))
-        one = _one(record, store, here)
+        made = record.volatile.provenance
+        apart, threads = settings_apart(made, collect(Setting(device=_device(record, places)))), threads_for(made)
+        with with_threads(threads):
+            one = replace(_one(record, store, observed.here(threads)), apart=apart)
         if one.repeat is not None:
             observer.done(label, one.repeat, reused=False)
+            one = replace(one, threads=threads)
         yield one
+
+
+def _device(record: RunRecord, places: Places) -> str:
+    made = record.volatile.provenance
+    return places.device or (made.device if made else "cpu")
+
+
+@dataclass
+class _PerThreads:
+    """What repeats with one number of threads share; what was computed with another is not kept."""
+
+    places: Places
+    out: Path
+    observer: Observer
+    _known: tuple[int, Here] | None = None
+
+    def here(self, threads: int) -> Here:
+        """What the repeat with so many threads takes."""
+        if self._known is None or self._known[0] != threads:
+            benches = Benches(RunSettings.model_validate({}))
+            self._known = threads, Here(self.places, self.out, benches, self.observer)
+        return self._known[1]
 
 
 def _one(record: RunRecord, store: Store, here: Here) -> Reproduction:

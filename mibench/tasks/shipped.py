@@ -12,6 +12,7 @@ from mibench.core.errors import DataError
 from mibench.core.files import read_text
 from mibench.core.shipped import DIGESTS_FILE, REPAIR, checked_file, shipped_places
 from mibench.tasks.fields import Row
+from mibench.tasks.private.overlay import forget_on_change, overlay_file
 
 _MAX_BYTES = 64 * 1024 * 1024
 _T = TypeVar("_T")
@@ -45,10 +46,24 @@ def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @cache
-def shipped_rows(name: str, split: str, parse: Callable[[Row, str], _T]) -> tuple[_T, ...]:
+def shipped_rows(
+    name: str, split: str, parse: Callable[[Row, str], _T], *, replaced: bool | None = None
+) -> tuple[_T, ...]:
     """Return all rows of a shipped split, parsed; they are read once.
+
+    Args:
+        name: Name of the data.
+        split: Name of the split; of labelled texts, of their source.
+        parse: Turns a row, and the words for where it stands, into what the task needs.
+        replaced: Whether private rows take its place where they are in use; None: if it is the test split.
 
     Raises:
         DataError: The file is missing or was changed.
     """
-    return tuple(parse(row, where) for where, row in read_rows(data_folder(name), f"{split}.jsonl"))
+    file = f"{split}.jsonl"
+    private = overlay_file(name, file) if replaced or (replaced is None and split == "test") else None
+    folder = data_folder(name) if private is None else private.parent
+    return tuple(parse(row, where) for where, row in read_rows(folder, file))
+
+
+forget_on_change(shipped_rows.cache_clear)

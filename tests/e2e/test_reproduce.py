@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from planted.task import register, write_planted
+from safetensors.numpy import save_file
 from stand_in import write_model, write_rows
 
+from mibench.artifacts.dictionaries.native import load_native, save_dictionary
 from mibench.artifacts.files import load_scores, save_scores
 from mibench.records.confirmation import read_confirmations
 from mibench.records.encode import record_bytes, stable_bytes
@@ -19,6 +22,14 @@ from mibench.records.store import Store
 from mibench.runner.work import TOLERANCE
 
 SPREAD = "def spread(view, *, power: float = 1.0):\n    return view.scores(abs(view.attribute()) ** power)\n"
+
+
+def write_texts(folder, rows):
+    """A corpus of twenty short texts."""
+    folder.mkdir()
+    for place in range(20):
+        (folder / f"{place}.txt").write_text(" ".join(row["prompt"] for row in rows[place * 9 : place * 9 + 9]))
+    return folder
 
 
 @pytest.fixture
@@ -181,16 +192,19 @@ def test_a_causal_variable_is_reproduced_with_a_limit_a_set(run, records, monkey
     run("discover", *words, *split[4:], "--method", "full-vector", "--out", "f.safetensors")
     assert run("score", "f.safetensors", *words, *split, "--out", "scored").status == 0
     assert run("reproduce", "scored", "--model", network).status == 0
+    again = ["reproduce", "scored", "--model", network, "--json", "--artifact"]
+    assert run(*again, "f.safetensors").status == 0
+    run("discover", *words, *split[4:], "--method", "das", "--out", "other.safetensors")
+    assert "is not the artifact" in run(*again, "other.safetensors").json["records"][0]["problem"]["what"]
 
 
-def test_a_dictionary_is_trained_again_and_one_that_was_handed_in_is_not_there(run, records, monkeypatch, tmp_path):
+def test_a_dictionary_is_trained_again_and_one_that_was_handed_in_is_read_from_its_file(
+    run, records, monkeypatch, tmp_path
+):
     monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
     rows = write_rows(tmp_path / "rows", 60)
     model = write_model(tmp_path / "model", rows)
-    texts = tmp_path / "texts"
-    texts.mkdir()
-    for place in range(20):
-        (texts / f"{place}.txt").write_text(" ".join(row["prompt"] for row in rows[place * 9 : place * 9 + 9]))
+    texts = write_texts(tmp_path / "texts", rows)
     ground = ["--task", "sae-core", "--model", model, "--corpus", texts, "--context", 16]
     place = ["--limit", 6, "--train-tokens", 700, "--hook", "residual-post.L1", "--split", "test", "--out", "records"]
     topk = ["--method", "topk", "--set", "width=24", "--set", "k=4", "--set", "batch=64"]
@@ -204,8 +218,71 @@ def test_a_dictionary_is_trained_again_and_one_that_was_handed_in_is_not_there(r
     (kept,) = (tmp_path / "cache" / "dictionaries").glob("*.safetensors")
     place[-1] = "scored"
     assert run("score", kept, *ground, *place[:2], *place[6:]).status == 0
-    ran = run("reproduce", "scored", "--model", model, "--json")
-    assert "too large" in ran.json["records"][0]["problem"]["why"]
+    again = ["reproduce", "scored", "--model", model, "--json"]
+    assert "--artifact FILE" in run(*again).json["records"][0]["problem"]["do"]
+    ran = run(*again, "--artifact", kept)
+    assert [one["verdict"] for one in ran.json["records"]] == ["match"], ran.json
+    other = tmp_path / "other.safetensors"
+    save_dictionary(changed(load_native(kept)), other)
+    (refused,) = run(*again, "--artifact", other).json["records"]
+    assert (refused["verdict"], "is not the artifact" in refused["problem"]["what"]) == ("cannot", True)
+
+
+def changed(dictionary):
+    """The dictionary with one number changed."""
+    tensors = {name: array.copy() for name, array in dictionary.tensors.items()}
+    tensors["w_dec"].flat[0] += 1
+    return replace(dictionary, tensors=tensors)
+
+
+def test_a_dictionary_whose_file_does_not_say_where_it_works_is_scored_again_from_its_file(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "cache"))
+    rows = write_rows(tmp_path / "rows", 60)
+    model = write_model(tmp_path / "model", rows)
+    texts = write_texts(tmp_path / "texts", rows)
+    width = json.loads((model / "config.json").read_text())["n_embd"]
+    rng = np.random.default_rng(0)
+    shapes = {"W_enc": (width, 24), "W_dec": (24, width), "b_enc": (24,), "b_dec": (width,)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    save_file(arrays, "four.safetensors", {"architecture": "relu", "apply_b_dec_to_input": "true"})
+    words = ["--task", "sae-core", "--model", model, "--corpus", texts, "--context", 16, "--limit", 6]
+    ran = run("score", "four.safetensors", *words, "--hook", "residual-post.L1", "--out", "records")
+    assert ran.status == 0, ran.err
+    ran = run("reproduce", "records", "--model", model, "--artifact", "four.safetensors", "--json")
+    assert [one["verdict"] for one in ran.json["records"]] == ["match"], ran.json
+
+
+def test_a_repeat_has_the_threads_of_its_record_and_what_differs_here_is_told(run, made, again, ground, tmp_path):
+    before = torch.get_num_threads()
+    store, record = Store(tmp_path / "records"), made("run", "--method", "eap", "--floor-draws", 0)
+    own = record.volatile.provenance
+    for threads, used in ((before + 1, before + 1), (10**6, before)):
+        other = own.model_copy(update={"threads": threads, "cpu": "Another", "packages": own.packages | {"torch": "1"}})
+        store.write(record.model_copy(update={"volatile": record.volatile.model_copy(update={"provenance": other})}))
+        one = again("--out", f"repeats{threads}")
+        (repeat,) = Store(tmp_path / f"repeats{threads}").query()
+        assert (one["threads"], repeat.volatile.provenance.threads) == (used, used)
+        apart = {each["where"]: (each["record"], each["here"]) for each in one["settings"]}
+        assert apart["threads"] == (threads, before)
+        assert apart["cpu"] == ("Another", own.cpu)
+        assert apart["packages.torch"] == ("1", own.packages["torch"])
+    assert torch.get_num_threads() == before
+    ran = run("reproduce", "records", *ground("tiny_gpt2"))
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("note: ")]
+    assert all(word in line for word in (f"repeated with {before} thread", "cpu Another → ", "packages.torch 1 → "))
+
+
+def test_artifacts_of_every_track_are_taken_from_a_file_and_checked(run, made, again, ground, tmp_path):
+    for name, method in (("a.json", "eap"), ("b.json", "random")):
+        run("discover", *ground("tiny_gpt2"), "--method", method, "--out", name)
+    record = made("score", "a.json", "--floor-draws", 0)
+    Store(tmp_path / "records").artifact(record).unlink()
+    assert again()["verdict"] == "cannot"
+    assert again("--artifact", "a.json")["verdict"] == "match"
+    assert "is not the artifact" in again("--artifact", "b.json")["problem"]["what"]
+    assert "nowhere.json" in again("--artifact", "nowhere.json")["problem"]["what"]
+    made("run", "--method", "eap", "--floor-draws", 0, out="own")
+    assert "takes no artifact" in again("--artifact", "a.json", folder="own")["problem"]["what"]
 
 
 def test_rescore_after_a_run_keeps_every_byte(run, made, ground, tmp_path):

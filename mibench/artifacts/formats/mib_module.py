@@ -11,8 +11,10 @@ import numpy as np
 from mibench.artifacts.circuit import brief
 from mibench.artifacts.featurizers.checks import MAX_ENTRIES
 from mibench.artifacts.featurizers.operation import Array, Operation, refuse
-from mibench.artifacts.formats.pickle_check import check_container
 from mibench.core.files import MIB
+from mibench.core.torch_archive.limits import Limits
+from mibench.core.torch_archive.read import read_torch
+from mibench.core.torch_archive.tensors import Tensor
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +23,8 @@ IDENTITY = ("IdentityFeaturizerModule", "IdentityInverseFeaturizerModule")
 SUBSPACE = ("SubspaceFeaturizerModule", "SubspaceInverseFeaturizerModule")
 SAE = ("SAEFeaturizerModule", "SAEInverseFeaturizerModule")
 MAX_BYTES = 4096 * MIB
+_LIMITS = Limits(file_bytes=MAX_BYTES, parts=64, tuples=500)
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 _DO = "Save it as MIB does, or hand in featurizers of mibench."
 
 
@@ -62,10 +66,7 @@ def read_module(path: Path) -> ModuleInfo:
     Raises:
         ArtifactError: It holds anything but plain data, or not what MIB writes.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise refuse(f"It has {path.stat().st_size} bytes; the limit is {MAX_BYTES}.", _DO)
-    check_container(path, state_dicts=True)
-    found = _load(path)
+    found = read_torch(path, _LIMITS)
     info = found.get("model_info") if type(found) is dict else None
     if type(info) is not dict:
         raise refuse("It holds no dict with model_info.", _DO)
@@ -80,30 +81,17 @@ def read_module(path: Path) -> ModuleInfo:
     return ModuleInfo((str(classes[0]), str(classes[1])), n_features, None if rotation is None else _matrix(rotation))
 
 
-def _load(path: Path) -> Any:
-    import torch
-
-    try:
-        # Mapped, a tensor that claims more than its part of the file cannot reach memory outside the file.
-        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        raise refuse(f"torch refuses it: {error!s:.200}", _DO) from error
-
-
 def _matrix(tensor: object) -> Array:
-    """The values of an ordinary dense matrix that owns them; strides are allowed."""
-    import torch
-
-    if type(tensor) is not torch.Tensor or tensor.layout is not torch.strided or tensor.is_quantized:
+    """The values of an ordinary matrix that owns them; strides are allowed."""
+    if not isinstance(tensor, Tensor):
         raise refuse(f"rotation_matrix is {brief(tensor)}, not an ordinary tensor.", _DO)
-    if tensor.dim() != 2 or not 0 < tensor.numel() <= MAX_ENTRIES:
+    if len(tensor.shape) != 2 or not 0 < tensor.size <= MAX_ENTRIES:
         raise refuse(f"rotation_matrix has shape {list(tensor.shape)[:4]}.", "Give [d, k].")
-    if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        raise refuse(f"rotation_matrix holds {tensor.dtype}.", "Save it as float32.")
-    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+    if tensor.dtype not in _FLOATS:
+        raise refuse(f"rotation_matrix holds torch.{tensor.dtype}.", "Save it as float32.")
+    if tensor.repeats:
         raise refuse("rotation_matrix repeats values instead of holding them.", "Save it .contiguous().")
-    wide = tensor if tensor.dtype is torch.float64 else tensor.float()
-    values: Array = np.array(wide.detach().numpy(), order="C")
+    values: Array = tensor.array().astype(np.float64 if tensor.dtype == "float64" else np.float32, order="C")
     return values
 
 

@@ -1,25 +1,26 @@
-"""MIB's ``.pt``: a dict of ``cfg``, names and tensors saved by torch; read with ``weights_only=True``."""
+"""MIB's ``.pt``: a dict of ``cfg``, names and tensors saved by torch; read without it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mibench.artifacts.circuit import CircuitScores, FloatArray, brief, refuse
 from mibench.artifacts.formats.mib import MibTables, Wanted, cfg_of, from_scores, parse_cfg, to_scores
-from mibench.artifacts.formats.pickle_check import check_container
+from mibench.core.torch_archive.limits import Limits
+from mibench.core.torch_archive.read import read_torch
+from mibench.core.torch_archive.tensors import Tensor
 from mibench.graph.graph import BoolArray, Graph
-
-if TYPE_CHECKING:
-    import torch
 
 _NAMES = ("src_nodes", "dst_nodes")
 _REQUIRED = ("cfg", *_NAMES, "edges_in_graph", "nodes_in_graph")
 _SCORES = ("edges_scores", "nodes_scores", "neurons_scores")
 _MEMBERS = ("edges_in_graph", "nodes_in_graph", "neurons_in_graph")
+_LIMITS = Limits(parts=64, tuples=500)
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 _DO = "Write the file with mibench convert, or as MIB documents it."
 
 
@@ -29,21 +30,10 @@ def read(path: Path, wanted: Wanted) -> CircuitScores:
     Raises:
         ArtifactError: It holds anything but plain data, or names and shapes that do not fit ``cfg``.
     """
-    check_container(path)
-    return to_scores(_tables(_load(path)), wanted)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    import torch
-
-    try:
-        # Mapped, a tensor that claims more than its part of the file cannot reach memory outside the file.
-        found = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        raise refuse(f"torch refuses it: {error!s:.200}", _DO) from error
+    found = read_torch(path, _LIMITS)
     if type(found) is not dict:
         raise refuse(f"It holds a {type(found).__name__}, not a dict.", _DO)
-    return found
+    return to_scores(_tables(found), wanted)
 
 
 def _tables(found: dict[str, Any]) -> MibTables:
@@ -94,41 +84,30 @@ def _shape(key: str, graph: Graph, d_model: int | None) -> tuple[int, ...]:
     return (graph.n_sources, d_model)
 
 
-def _plain(key: str, tensor: object, shape: tuple[int, ...]) -> torch.Tensor:
-    """``tensor`` if it is an ordinary dense CPU tensor of ``shape`` that owns all its values."""
-    import torch
-
-    if type(tensor) is not torch.Tensor:
+def _plain(key: str, tensor: object, shape: tuple[int, ...]) -> Tensor:
+    """``tensor`` if it is one of ``shape`` that owns all its values."""
+    if not isinstance(tensor, Tensor):
         raise refuse(f"{key} is a {type(tensor).__name__}, not a plain tensor.", _DO)
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-        raise refuse(f"{key} is not an ordinary dense tensor.", _DO)
-    if tuple(tensor.shape) != shape:
+    if tensor.shape != shape:
         raise refuse(f"{key} has shape {list(tensor.shape)}; cfg's graph needs {list(shape)}.", "Fix cfg or the shape.")
-    needed = tensor.numel() * tensor.element_size()
-    if not tensor.is_contiguous() or tensor.untyped_storage().nbytes() < needed:
+    if not tensor.is_contiguous or tensor.repeats:
         raise refuse(f"{key} is a view with strides, not a tensor with its own values.", "Save it .contiguous().")
-    return tensor.detach()
+    return tensor
 
 
 def _floats(key: str, value: object, shape: tuple[int, ...]) -> FloatArray:
-    import torch
-
     tensor = _plain(key, value, shape)
-    if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+    if tensor.dtype not in _FLOATS:
         raise refuse(f"{key} holds {tensor.dtype}.", "Save it as float32.")
-    wide = tensor if tensor.dtype is torch.float64 else tensor.float()
-    array: FloatArray = np.array(wide.numpy())
-    return array
+    array: FloatArray = tensor.array()
+    return array.astype(np.float64 if tensor.dtype == "float64" else np.float32)
 
 
 def _flags(key: str, value: object, shape: tuple[int, ...]) -> BoolArray:
-    import torch
-
     tensor = _plain(key, value, shape)
-    if tensor.dtype is not torch.bool:
+    if tensor.dtype != "bool":
         raise refuse(f"{key} holds {tensor.dtype}, not bool.", "Save it as bool.")
-    # Any byte but 0 means true; in numpy only 1 may.
-    array: BoolArray = tensor.numpy().view(np.uint8) != 0
+    array: BoolArray = tensor.array()
     return array
 
 

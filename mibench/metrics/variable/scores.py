@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mibench.metrics.bootstrap import Interval, Resampling, percentile_interval
 from mibench.metrics.circuit import MetricDifference, verdict_of
 from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.metric import Metric
+from mibench.metrics.replicates import Replicates
 from mibench.metrics.variable.chosen import iia_set
 from mibench.metrics.variable.examples import VariableExamples, read_tables
 from mibench.metrics.variable.means import Means, Measured, measure
@@ -55,6 +56,28 @@ def compare_variables(
     return {
         name: _difference(declared, (one, a), (other, b), resampling) for (name, declared, one), (_, _, other) in pairs
     }
+
+
+def variable_replicates(
+    tables: VariableTables, names: Collection[str], *, seed: int = 0, resamples: int = 2000
+) -> dict[str, Replicates | str]:
+    """Return metrics of featurizers with their replicates, by name; in their place, why there are none.
+
+    Raises:
+        DataError: The tables are not usable.
+    """
+    measured = measure(read_tables(tables), Resampling(seed, resamples))
+    chosen = [(name, compute) for name, _, compute in _all(measured) if name in names]
+    return {name: _replicates(compute, measured) for name, compute in chosen}
+
+
+def _replicates(compute: Compute, measured: Measured) -> Replicates | str:
+    value, replicates = compute(measured.sample), compute(measured.replicates)
+    if isinstance(value, str) or isinstance(replicates, str):
+        return value if isinstance(value, str) else str(replicates)
+    examples = measured.sample.examples
+    lonely = _lonely(examples)
+    return lonely or Replicates.of(float(value), replicates, np.ones(replicates.shape, dtype=np.bool_), examples.rows)
 
 
 def shared(first: VariableExamples, second: VariableExamples) -> tuple[VariableExamples, VariableExamples]:
@@ -122,11 +145,15 @@ def _floor(declared: Declared, compute: Compute, sample: Means) -> float | None:
 def _interval(replicates: Scored, measured: Measured, resampling: Resampling) -> Interval:
     if isinstance(replicates, str):
         return Interval(reason=replicates)
-    examples = measured.sample.examples
-    lonely = [name for name in examples.sets if examples.rows_of(name).sum() < 2]
-    if lonely:
-        return Interval(reason=f"the set '{lonely[0]}' has one row, which cannot be resampled")
+    lonely = _lonely(measured.sample.examples)
+    if lonely is not None:
+        return Interval(reason=lonely)
     return percentile_interval(replicates, np.ones(replicates.shape, dtype=np.bool_), resampling.level)
+
+
+def _lonely(examples: VariableExamples) -> str | None:
+    lonely = [name for name in examples.sets if examples.rows_of(name).sum() < 2]
+    return f"the set '{lonely[0]}' has one row, which cannot be resampled" if lonely else None
 
 
 def _rows(name: str, examples: VariableExamples) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mibench.core.errors import ModelError
+from mibench.core.errors import ArtifactError, ModelError
 from mibench.core.files import existing_file
+from mibench.core.torch_archive.limits import Limits
+from mibench.core.torch_archive.read import read_torch
+from mibench.core.torch_archive.tensors import Tensor
 from mibench.models.interpbench.config import LensConfig
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -32,7 +34,6 @@ def read_weights(path: Path | str, config: LensConfig) -> Weights:
         ModelError: It is too large or damaged, holds anything else than tensors, lacks one, or holds one more.
     """
     found = existing_file(path)
-    _check_archive(found)
     state = _load(found)
     buffers = {name for name in state if name.endswith((".attn.mask", ".attn.IGNORE"))}
     for name in sorted(buffers):
@@ -72,66 +73,46 @@ def weight_shapes(config: LensConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse what could unpack to more than it seems to hold; the format before zip files has no such bound."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise _unusable(path.name, f"It has {size} bytes; the limit is {MAX_BYTES}.")
+def _load(path: Path) -> dict[str, Tensor]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _unusable(path.name, f"It is no zip file of torch.save: {error}.") from error
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise _unusable(path.name, "It holds compressed entries, which torch.save does not write.")
-    if sum(entry.file_size for entry in entries) > size:
-        raise _unusable(path.name, "Its entries overlap.")
-
-
-def _load(path: Path) -> dict[str, Any]:
-    import torch
-
-    try:
-        state = torch.load(str(path), map_location="cpu", weights_only=True, mmap=False)
-    # A foreign file can fail inside torch in any way.
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise _unusable(path.name, reason) from error
+        state = read_torch(path, Limits(file_bytes=MAX_BYTES))
+    except ArtifactError as error:
+        raise _unusable(path.name, error.why) from error
     plain = isinstance(state, dict) and all(
-        isinstance(name, str)
-        and isinstance(value, torch.Tensor)
-        and value.layout == torch.strided
-        and not (value.is_meta or value.is_neg() or value.is_quantized)
-        for name, value in state.items()
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     )
     if not plain:
         raise _unusable(path.name, "It is no dict of dense tensors by name.")
     return dict(state)
 
 
-def _array(file: str, name: str, tensor: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    import torch
-
-    if tuple(tensor.shape) != shape:
-        raise _unusable(file, f"{name} has the shape {tuple(tensor.shape)}; {shape} is wanted.")
-    if tensor.dtype != torch.float32:
-        raise _unusable(file, f"{name} is of {str(tensor.dtype)[6:]}; float32 is wanted.")
-    array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().numpy())
+def _array(file: str, name: str, tensor: Tensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if tensor.shape != shape:
+        raise _unusable(file, f"{name} has the shape {tensor.shape}; {shape} is wanted.")
+    if tensor.dtype != "float32":
+        raise _unusable(file, f"{name} is of {tensor.dtype}; float32 is wanted.")
+    array: NDArray[np.float32] = np.array(_numbers(file, tensor), order="C")
     if not np.isfinite(array).all():
         raise _unusable(file, f"{name} holds NaN or infinite numbers.")
     return array
 
 
-def _check_buffer(name: str, tensor: Any, config: LensConfig) -> None:
-    """Refuse attention that is not causal: TransformerLens would take the mask from the file."""
-    import torch
+def _numbers(file: str, tensor: Tensor) -> NDArray[Any]:
+    try:
+        return tensor.array()
+    except ArtifactError as error:
+        raise _unusable(file, error.why) from error
 
+
+def _check_buffer(name: str, tensor: Tensor, config: LensConfig) -> None:
+    """Refuse attention that is not causal: TransformerLens would take the mask from the file."""
     if name.endswith(".IGNORE"):
-        causal = tensor.numel() == 1 and tensor.is_floating_point() and float(tensor) <= _NO_ATTENTION
+        plain = tensor.size == 1 and tensor.dtype in ("float16", "bfloat16", "float32", "float64")
+        causal = plain and float(_numbers(name[:80], tensor).reshape(-1)[0]) <= _NO_ATTENTION
     else:
         wanted = (config.n_ctx, config.n_ctx)
-        causal = tuple(tensor.shape) == wanted and tensor.dtype == torch.bool
-        causal = causal and torch.equal(tensor, torch.ones(wanted, dtype=torch.bool).tril())
+        causal = tensor.shape == wanted and tensor.dtype == "bool"
+        causal = causal and np.array_equal(_numbers(name[:80], tensor), np.tri(config.n_ctx, dtype=np.bool_))
     if not causal:
         raise _unusable(name[:80], "It is not the causal mask that GPT-2 has.")
 

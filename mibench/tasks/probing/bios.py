@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mibench.tasks.probing.blocks import Deal, capital
+from mibench.tasks.probing.blocks import Blocks, Deal, capital
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 16
@@ -164,7 +164,7 @@ since {his} graduation {name} {work}.
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every life of a block."""
     deal = Deal("bios", block)
     for profession, listing in _WORK.items():

@@ -10,23 +10,26 @@ from mibench.tasks.probing.labelled import CrossedText, by_hash
 
 BLOCKS = 10
 """Groups of each source; the splits divide them 5 to 2 to 3."""
+Blocks = int | tuple[int, ...]
+"""A block, from 0, or several whose templates and words are mixed."""
 
 
 @dataclass(frozen=True)
 class Deal:
-    """The share of one block in lists of templates and words.
+    """The share of one block, or of several together, in lists of templates and words.
 
     Attributes:
         source: Name of the source.
-        block: Number of the block, from 0.
+        block: Number of the block, or several.
     """
 
     source: str
-    block: int
+    block: Blocks
 
     def share(self, items: Sequence[str]) -> list[str]:
-        """Return every tenth item in the order of hashes; other blocks get the others."""
-        return by_hash(items, str)[self.block :: BLOCKS]
+        """Return, of each block, every tenth item in the order of hashes; other blocks get the others."""
+        mine = (self.block,) if isinstance(self.block, int) else self.block
+        return [item for place, item in enumerate(by_hash(items, str)) if place % BLOCKS in mine]
 
     def lines(self, listing: str) -> list[str]:
         """Return this block's share of a listing with one item a line."""

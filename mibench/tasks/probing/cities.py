@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mibench.tasks.probing.blocks import Deal
+from mibench.tasks.probing.blocks import Blocks, Deal
 from mibench.tasks.probing.labelled import CrossedText
 from mibench.tasks.ravel.words import CITIES
 
@@ -67,7 +67,7 @@ as everybody knows.
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every sentence of a block."""
     deal = Deal("cities", block)
     continents = sorted({city.continent for city in CITIES})

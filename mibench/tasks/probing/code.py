@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mibench.tasks.probing.blocks import Deal, listed
+from mibench.tasks.probing.blocks import Blocks, Deal, listed
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 32
@@ -113,7 +113,7 @@ _NUMBERS = """
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every program of a block."""
     deal = Deal("code", block)
     names, numbers = deal.words(_NAMES), deal.words(_NUMBERS)

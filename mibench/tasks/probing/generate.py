@@ -12,10 +12,10 @@ from typing import Any
 from mibench.core.files import atomic_write
 from mibench.tasks.generate import to_jsonl
 from mibench.tasks.probing import bios, cities, code, grammar, languages, nouns, people, reviews
-from mibench.tasks.probing.blocks import BLOCKS, first_of_each
+from mibench.tasks.probing.blocks import BLOCKS, Blocks, first_of_each
 from mibench.tasks.probing.labelled import CrossedText
 
-MAKERS: dict[str, tuple[Callable[[int], Iterator[CrossedText]], int]] = {
+MAKERS: dict[str, tuple[Callable[[Blocks], Iterator[CrossedText]], int]] = {
     "bios": (bios.texts, bios.COUNT),
     "cities": (cities.texts, cities.COUNT),
     "code": (code.texts, code.COUNT),

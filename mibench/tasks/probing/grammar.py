@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from mibench.tasks.probing.blocks import Deal, capital
+from mibench.tasks.probing.blocks import Blocks, Deal, capital
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 4
@@ -89,7 +89,7 @@ the party, in the yard, on the train, at the camp
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every clause of a block, without a full stop or question mark."""
     deal = Deal("grammar", block)
     parts = deal.lines(_SUBJECTS), deal.lines(_VERBS), deal.words(_OBJECTS), deal.words(_PLACES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from mibench.tasks.probing.blocks import Deal, capital
+from mibench.tasks.probing.blocks import Blocks, Deal, capital
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 32
@@ -84,7 +84,7 @@ semana, con una sonrisa, durante la noche, porque llueve, en el hotel
 _AND = {"english": "and", "french": "et", "german": "und", "spanish": "y"}
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every sentence of a block, with one time or two people."""
     deal = Deal("languages", block)
     for language, people in _SUBJECTS.items():

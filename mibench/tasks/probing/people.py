@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mibench.tasks.probing.blocks import Deal
+from mibench.tasks.probing.blocks import Blocks, Deal
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 30
@@ -106,7 +106,7 @@ more than once.
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every sentence of a block."""
     deal = Deal("people", block)
     for field, names in _FIELDS.items():

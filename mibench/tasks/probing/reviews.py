@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mibench.tasks.probing.blocks import Deal, capital
+from mibench.tasks.probing.blocks import Blocks, Deal, capital
 from mibench.tasks.probing.labelled import CrossedText
 
 COUNT = 16
@@ -122,7 +122,7 @@ there are two things to know about this {noun}: it is {one}, and its {part} is {
 """
 
 
-def texts(block: int) -> Iterator[CrossedText]:
+def texts(block: Blocks) -> Iterator[CrossedText]:
     """Yield every review of a block."""
     deal = Deal("reviews", block)
     templates = deal.lines(_TEMPLATES)

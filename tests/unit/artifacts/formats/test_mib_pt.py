@@ -132,7 +132,7 @@ SWAPPED = [GRAPH.source_names[1], GRAPH.source_names[0], *GRAPH.source_names[2:]
         (good(edges_scores=torch.ones(1).expand(S, D)), "strides"),
         (good(edges_scores=torch.zeros(S, D, dtype=torch.complex64)), ""),
         (good(edges_scores=torch.zeros(S, D, dtype=torch.int64)), ""),
-        (good(edges_scores=torch.nn.Parameter(torch.zeros(S, D))), "_rebuild_parameter"),
+        (good(edges_scores=torch.nn.Parameter(torch.zeros(S, D))), "equal"),
         (good(edges_scores=torch.randn(S, D).to_sparse()), "sparse"),
         (good(edges_scores=torch.empty(S, D, device="meta")), "meta"),
         (good(edges_scores=torch.quantize_per_tensor(torch.randn(S, D), 0.1, 0, torch.qint8)), ""),

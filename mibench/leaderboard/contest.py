@@ -1,0 +1,164 @@
+"""Which rows of a column differ: all pairs are judged at once, so that many equal rows do not differ by chance.
+
+With k rows there are k(k − 1)/2 differences, and the best of many equal rows is best by luck. A pair is separated only
+where its difference exceeds a bound that, were all rows equal, *no* pair of the column would exceed in 95 % of samples
+(family-wise error, which also bounds the rate of false discoveries). For rows on the same examples the bound is a
+multiple of the standard error of the pair's difference, the multiple being the 95 % quantile of the largest studentised
+difference over all pairs in the paired bootstrap (Westfall & Young 1993, max-T; Romano & Wolf 2005), widened for small
+samples as Student's t is. Pairs that share no examples are judged by their own intervals with Bonferroni's correction;
+the 5 % are divided between both kinds by the number of pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+import numpy as np
+
+from mibench.metrics.faithfulness import FloatArray
+from mibench.metrics.replicates import Replicates
+
+LEVEL = 0.95
+_Z = 1.959963984540054
+"""Standard errors in half of a 95 % interval."""
+_TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One number of a column.
+
+    Attributes:
+        label: Of its row.
+        value: The number.
+        half: Half of its own 95 % interval; None: it has none.
+        replicates: How it varies with its examples; in their place, why that is not known.
+    """
+
+    label: str
+    value: float
+    half: float | None
+    replicates: Replicates | str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of two contenders.
+
+    Attributes:
+        tied: Whether they are not separable.
+        half: The bound that the difference is held against; None: there is none, so they tie.
+        how: What the bound rests on.
+    """
+
+    tied: bool
+    half: float | None
+    how: str
+
+
+class Contest:
+    """All pairs of a column's numbers.
+
+    Args:
+        contenders: The numbers that are ranked.
+    """
+
+    def __init__(self, contenders: Sequence[Contender]) -> None:
+        self.contenders = contenders
+        known = {i: one.replicates for i, one in enumerate(contenders) if isinstance(one.replicates, Replicates)}
+        usable = {i: found for i, found in known.items() if found.unusable is None}
+        common = Counter(found.draws for found in usable.values()).most_common(1)
+        self._paired = {i: found for i, found in usable.items() if common and found.draws == common[0][0]}
+        self._place = {index: place for place, index in enumerate(self._paired)}
+
+    def judge(self, first: int, second: int) -> Verdict:
+        """Compare two contenders, given by their places."""
+        one, other = self.contenders[first], self.contenders[second]
+        difference = one.value - other.value
+        if first in self._paired and second in self._paired:
+            half = float(self._halves[self._place[first], self._place[second]])
+            return Verdict(abs(difference) <= half + _TINY, half, "paired bootstrap over examples, all rows at once")
+        why = self._why(first, second)
+        errors = [self._own(first), self._own(second)]
+        if errors[0] is None or errors[1] is None:
+            return Verdict(tied=True, half=None, how=f"no interval ({why})")
+        half = self._unpaired_multiple * math.hypot(errors[0], errors[1])
+        return Verdict(abs(difference) <= half, half, f"unpaired: {why}")
+
+    @cached_property
+    def resolution(self) -> float | None:
+        """The smallest difference that tells two rows apart, median over pairs; None: nothing is known of any pair."""
+        n = len(self.contenders)
+        halves = [self.judge(i, j).half for i in range(n) for j in range(i + 1, n)]
+        known = [half for half in halves if half is not None]
+        return median(known) if known else None
+
+    @property
+    def _pairs(self) -> tuple[int, int]:
+        """How many pairs are judged by shared examples, and how many are not."""
+        paired, n = math.comb(len(self._paired), 2), len(self.contenders)
+        return paired, math.comb(n, 2) - paired
+
+    @cached_property
+    def _halves(self) -> FloatArray:
+        """The bound of each pair of paired contenders, ``[rows, rows]``."""
+        paired, others = self._pairs
+        tail = (1 - LEVEL) * paired / (paired + others)
+        n = next(iter(self._paired.values())).n
+        columns = np.stack([found.replicates for found in self._paired.values()], axis=1)
+        errors, largest = _studentised(columns[~np.isnan(columns).any(axis=1)])
+        multiple = _widened(float(np.quantile(largest, 1 - tail)), n)
+        return multiple * math.sqrt(n / (n - 1)) * errors
+
+    @cached_property
+    def _unpaired_multiple(self) -> float:
+        """Standard errors that a difference of contenders without shared examples has to exceed."""
+        from scipy.stats import norm
+
+        paired, others = self._pairs
+        tail = (1 - LEVEL) * others / (paired + others)
+        return float(norm.isf(tail / others / 2))
+
+    def _own(self, index: int) -> float | None:
+        """The standard error of one number by itself."""
+        half = self.contenders[index].half
+        return None if half is None else half / _Z
+
+    def _why(self, first: int, second: int) -> str:
+        for index in (first, second):
+            found = self.contenders[index].replicates
+            reason = found if isinstance(found, str) else found.unusable
+            if reason is not None:
+                return reason
+        return "measured on other examples"
+
+
+def _studentised(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Standard errors of all differences ``[rows, rows]``, and each replicate's largest studentised one ``[B]``.
+
+    Args:
+        columns: Replicates of each row. ``[B, rows]``
+    """
+    rows = columns.shape[1]
+    errors, largest = np.zeros((rows, rows)), np.zeros(len(columns))
+    for first in range(rows - 1):
+        differences = columns[:, first + 1 :] - columns[:, first : first + 1]
+        centred = differences - differences.mean(axis=0)
+        error = np.sqrt((centred**2).mean(axis=0))
+        errors[first, first + 1 :] = errors[first + 1 :, first] = error
+        varying = error > _TINY
+        if varying.any():
+            largest = np.maximum(largest, (np.abs(centred[:, varying]) / error[varying]).max(axis=1))
+    return errors, largest
+
+
+def _widened(multiple: float, n: int) -> float:
+    """The multiple that Student's t with n − 1 degrees of freedom has in the place of a normal one."""
+    from scipy.stats import norm, t
+
+    return float(t.isf(norm.sf(multiple), n - 1))

@@ -1,0 +1,24 @@
+"""What a submission is scored with works confined."""
+
+from __future__ import annotations
+
+import sys
+
+from confined import Confined
+
+from mibench.sandbox.confine import Confinement
+from mibench.sandbox.run import run_confined
+
+_PROGRAM = """
+import torch
+import mibench.runner.handed_in
+product = torch.full((8, 8), 2.0) @ torch.full((8, 8), 3.0)
+open("answer", "w").write(str(product[0, 0].item()))
+"""
+
+
+def test_torch_multiplies_and_this_package_imports(unshared: Confined) -> None:
+    confinement = Confinement((), unshared.write, 120.0, 4 * 1024**3, 1024**2)
+    outcome = run_confined([sys.executable, "-c", _PROGRAM], confinement, unshared.backend)
+    assert outcome.status == "done", outcome
+    assert (unshared.write / "answer").read_text() == "48.0"
