@@ -44,7 +44,7 @@ test-slow: model
 	$(BIN)/python -m pytest -m "not gpu" --timeout=3600
 
 fuzz: install
-	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -m slow -s -p no:warnings
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -m slow -s
 
 lint: install
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ class NoSandbox:
     name = "none"
 
 
-def record_of(submission, piece, place, folder, **changes):
+def record_of(submission, piece, place, folder, whose=None, **changes):
     """A record as a scorer writes it."""
     task, model = place
     cell = Cell(
@@ -39,7 +39,9 @@ def record_of(submission, piece, place, folder, **changes):
         task=TaskRef(name=task, version=1, split="test", limit=2, digest="rows"),
         model=ModelRef(name=model, digest=DIGEST),
         method=MethodRef(
-            name=method_name(submission), seed=piece.first.seed, artifact_digest=read_piece(piece, folder).digest
+            name=whose or method_name(submission),
+            seed=piece.first.seed,
+            artifact_digest=read_piece(piece, folder).digest,
         ),
         level=piece.level,
         ablation=Ablation.COUNTERFACTUAL,
@@ -55,12 +57,12 @@ def table():
     return pd.DataFrame({"example": [0, 1], "loss": [0.25, 0.5]})
 
 
-def write_records(job, rules, out, tables=dict, **changes):
-    """Write the records of a submission."""
+def write_records(job, rules, out, tables=dict, whose=None, **changes):
+    """Write the records of a submission, in its name or somebody else's."""
     submission = read_submission(job.submission)
     for piece in pieces_of(submission, rules):
         for place in piece.places:
-            record = record_of(submission, piece, place, job.submission, **changes)
+            record = record_of(submission, piece, place, job.submission, whose=whose, **changes)
             Store(out / "records").write(record, tables())
 
 
@@ -83,8 +85,9 @@ def pretend(command, confinement, backend, beat):
     if not child:
         (out / PID).write_text(str(os.getpid()), encoding="ascii")
         time.sleep(float(words[1]) if words[0] == "slow" else 0.0)
-        more = {"failing": FAILED, "tables": {"tables": lambda: {"examples": table()}}}.get(words[0], {})
-        write_records(job, read_round(job.round), out, **more)
+        more = {"failing": FAILED, "tables": {"tables": lambda: {"examples": table()}}, "foreign": {"whose": "x/y@1"}}
+        if words[0] != "nothing":
+            write_records(job, read_round(job.round), out, **more.get(words[0], {}))
         if words[0] == "suicidal" or (words[0] == "moody" and _first(out)):
             os.kill(os.getpid(), signal.SIGKILL)
         os._exit(0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import mib_triplets as mib
 import numpy as np
 from dictionary_examples import example
+from safetensors.numpy import save_file
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.dictionaries.dictionary import Place
@@ -22,11 +23,11 @@ LENS = Graph(6, 4, False)
 WIDTHS = {GPT2: 768, LENS: 64}
 
 
-def scores(graph=LENS, level=Level.EDGE, seed=0, **more):
+def scores(graph=LENS, level=Level.EDGE, seed=0, width=None, **more):
     """Random scores of a graph of MIB's."""
     shape = {Level.EDGE: graph.shape, Level.NODE: (graph.n_sources,)}[level]
     values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-    return CircuitScores(graph, level, values, WIDTHS[graph], **more)
+    return CircuitScores(graph, level, values, width or WIDTHS[graph], **more)
 
 
 def importances(folder, name="importances.json", **more):
@@ -57,9 +58,13 @@ def triplets(folder, layers=(0, 1), token="last_token", d=768, k=3):
     return folder
 
 
-def dictionary(path, form="saelens", model="gpt2", d_in=768, layer=3):
-    """Write a dictionary in a foreign format."""
+def dictionary(path, form="saelens", model="gpt2", d_in=768, d_sae=16, kind="relu", bare=False):
+    """Write a dictionary in a foreign format; bare: without a word on its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = replace(example("relu", d_in, 16), place=Place(model, HookPoint(layer)))
-    save_dictionary_as(found, path, form)
+    found = replace(example(kind, d_in, d_sae), place=Place(model, HookPoint(3)))
+    if bare:
+        names = {"w_enc": "W_enc", "w_dec": "W_dec", "b_enc": "b_enc", "b_dec": "b_dec"}
+        save_file({theirs: found.tensors[ours] for ours, theirs in names.items()}, path)
+    else:
+        save_dictionary_as(found, path, form)
     return path

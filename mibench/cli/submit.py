@@ -9,7 +9,7 @@ import click
 
 from mibench.cli.report import json_option, plain, print_json
 from mibench.cli.submit_import import command as import_
-from mibench.cli.submit_report import format_option, print_report, print_reports
+from mibench.cli.submit_report import check_new, format_option, print_report, print_reports, write_reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,16 +133,20 @@ def pack(context: click.Context, /, folder: str, *, out: str, as_json: bool, **o
 @click.argument("base", metavar="BASE")
 @click.argument("head", metavar="HEAD")
 @click.option("--repo", default=".", show_default=True, help="The git repository.")
+@click.option("--report", "wanted", metavar="FILE", help="Write the reports as JSON too; the file must not be there.")
 @_check_options
 @format_option
 @click.pass_context
-def changed(
-    context: click.Context, /, base: str, head: str, *, repo: str, form: str, as_json: bool, **options: Any
-) -> None:
+def changed(context: click.Context, /, base: str, head: str, *, form: str, as_json: bool, **options: Any) -> None:
     """Check what HEAD adds to submissions/ of BASE: one new folder, manifest only. Nothing is checked out or run."""
     from mibench.intake.changed import check_changed
 
-    reports = check_changed(Path(repo), base, head, _asked(options))
+    wanted = options["wanted"]
+    if wanted is not None:
+        check_new(wanted)
+    reports = check_changed(Path(options["repo"]), base, head, _asked(options))
+    if wanted is not None:
+        write_reports(reports, wanted)
     if reports or as_json or form != "text":
         print_reports(reports, "json" if as_json else form)
     else:

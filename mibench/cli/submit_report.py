@@ -55,6 +55,34 @@ def print_reports(reports: Sequence[Report], form: str) -> None:
             _print_text(report)
 
 
+def check_new(path: str) -> None:
+    """Refuse a file that is there.
+
+    Raises:
+        UsageError: It is, or the name cannot be used.
+    """
+    from mibench.core.errors import UsageError
+    from mibench.core.files import check_name, exists
+
+    check_name(path)
+    if exists(path):
+        raise UsageError(f"{path} is not overwritten.", why="It exists.", do="Choose another name or remove it.")
+
+
+def write_reports(reports: Sequence[Report], path: str) -> None:
+    """Write reports as JSON, a list of them.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    import json
+
+    from mibench.core.files import atomic_write
+    from mibench.intake.report_text import values_of
+
+    atomic_write(path, json.dumps([values_of(report) for report in reports], indent=2) + "\n")
+
+
 def _print_text(report: Report) -> None:
     from mibench.intake.report_text import last_line
 

@@ -31,7 +31,7 @@ def shipped_digests(folder: Path) -> dict[str, str]:
     try:
         found = json.loads(read_text(path, max_bytes=_MAX_BYTES))["sha256"]
         return {str(file): str(sha) for file, sha in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} cannot be used.", why="It has no sha256 of files.", do=REPAIR) from error
 
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mibench.intake.check import Asked, check_submission
+from mibench.intake.check import SUBMISSIONS, Asked, check_submission
 from mibench.intake.failures import Failure, Findings, Report
 from mibench.intake.git_objects import Blob, Change, Repository
 from mibench.intake.tree import checked
 
-FOLDER = "submissions"
 _SHOWN = 10
 _MOST = 3
 """New folders that are checked, one more than may be there."""
@@ -44,7 +43,7 @@ def check_changed(repository: Path, base: str, head: str, asked: Asked) -> list[
     touched = list(dict.fromkeys(name for one in changes if (name := _submission(one.path))))
     if not touched:
         return []
-    there = own.folders(start, FOLDER)
+    there = own.folders(start, SUBMISSIONS)
     fresh = [name for name in touched if name not in there]
     faults = _outside(changes, fresh)
     if len(fresh) > 1:
@@ -59,7 +58,7 @@ def check_changed(repository: Path, base: str, head: str, asked: Asked) -> list[
 def _submission(path: str) -> str | None:
     """The folder of ``submissions`` that a path is in; None: none."""
     parts = path.split("/")
-    return parts[1] if len(parts) > 2 and parts[0] == FOLDER else None
+    return parts[1] if len(parts) > 2 and parts[0] == SUBMISSIONS else None
 
 
 def _outside(changes: Sequence[Change], fresh: Sequence[str]) -> list[Failure]:
@@ -73,7 +72,7 @@ def _outside(changes: Sequence[Change], fresh: Sequence[str]) -> list[Failure]:
         found.append(Failure("A submission that is there is changed.", _listed(old), do))
     if rest:
         do = "Put them in a pull request of their own."
-        found.append(Failure(f"Files outside {FOLDER}/ or of none of its folders are changed.", _listed(rest), do))
+        found.append(Failure(f"Files outside {SUBMISSIONS}/ or of none of its folders are changed.", _listed(rest), do))
     return found
 
 
@@ -85,12 +84,12 @@ def _listed(paths: Sequence[str]) -> str:
 def _checked(own: Repository, what: tuple[str, str], there: Sequence[str], asked: Asked) -> Report:
     """Copy a folder of a commit, as far as its files can be looked at, and check it beside the names of the others."""
     commit, name = what
-    blobs = list(own.files(commit, f"{FOLDER}/{name}"))
+    blobs = list(own.files(commit, f"{SUBMISSIONS}/{name}"))
     findings = Findings()
     files = checked([one.entry for one in blobs], asked.rules, findings)
     total = sum(files.values())
     with tempfile.TemporaryDirectory(prefix="mibench-") as temporary:
-        place = Path(temporary) / FOLDER
+        place = Path(temporary) / SUBMISSIONS
         for other in there:
             if _is_plain(other):
                 (place / other).mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,8 @@ from mibench.intake.sealed import digest_of, manifest_bytes, published_faults, s
 from mibench.intake.tree import listed
 from mibench.models.hub import hub_file
 
+SUBMISSIONS = "submissions"
+"""Name of a folder in which all submissions lie together."""
 DOCUMENTS = ("README.md", "LICENSE")
 """Texts that a submission may have besides."""
 
@@ -252,9 +254,9 @@ def _check_whole(folder: Path, submission: Submission | None, rules: Rules, find
 
 
 def _superseded(folder: Path, submission: Submission) -> list[str]:
-    """Among the submissions beside this one, the version that it takes the place of is looked for."""
+    """Among submissions that lie together, the version that one takes the place of is looked for."""
     older = folder_name(submission.team, submission.method, submission.supersedes or "")
-    if submission.supersedes is None or is_folder(folder.parent / older):
+    if submission.supersedes is None or folder.parent.name != SUBMISSIONS or is_folder(folder.parent / older):
         return []
     return [f"It supersedes {older}, which is not beside it: check the name."]
 

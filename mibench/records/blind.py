@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from mibench.core.specs import Cell
@@ -110,20 +111,28 @@ def _converted(frame: pd.DataFrame, cell: Cell, table: str, ways: Mapping[Kind, 
 
 
 def _column(column: pd.Series[Any], way: Callable[[Any], Any]) -> pd.Series[Any]:
-    """Whole numbers become 64 bits wide, which opaque ones need."""
+    """Numbers become 64 bits wide, which opaque ones need."""
     import pandas as pd
 
-    known = {value: way(value) for value in set(column.dropna().tolist())}
-    found = pd.Series([known.get(value) for value in column.tolist()], column.index, object, column.name)
-    if pd.api.types.is_integer_dtype(column.dtype):
+    values = _values(column)
+    known = {value: way(value) for value in set(values)}
+    found = pd.Series(None, column.index, object, column.name)
+    found[column.notna()] = [known[value] for value in values]
+    if pd.api.types.is_numeric_dtype(column.dtype):
         return found.astype("Int64" if column.hasnans else "int64")
     return found if isinstance(column.dtype, pd.CategoricalDtype) else found.astype(column.dtype)
+
+
+def _values(column: pd.Series[Any]) -> list[str | int]:
+    """What a column holds, gaps left out: whole numbers, and all else as text."""
+    plain = (int(value) if isinstance(value, float) and value.is_integer() else value for value in column.dropna())
+    return [int(value) if isinstance(value, Integral) else str(value) for value in plain]
 
 
 def _masked(frame: pd.DataFrame, cell: Cell, table: str) -> set[str]:
     """The texts of a table that are not shown."""
     hidden = [name for name in frame.columns if kind_of(cell.track, table, frame[name]) == "text"]
-    return {str(value) for name in hidden for value in frame[name].dropna().unique()}
+    return {str(value) for name in hidden for value in _values(frame[name])}
 
 
 def _told(value: MetricValue, secrets: set[str]) -> MetricValue:

@@ -53,6 +53,7 @@ class Apptainer:
             first: Command line of ``mibench.sandbox.inside``.
         """
         line = [shutil.which("apptainer") or "apptainer", "exec", *_FIXED, "--pwd", SCRATCH]
-        for path in sorted([*view.read, view.write]):
-            line += ["--bind", f"{path}:{path}:{'rw' if path == view.write else 'ro'}"]
+        places = sorted([*((path, path) for path in (*view.read, view.write)), *view.links])
+        for path, real in places:
+            line += ["--bind", f"{real}:{path}:{'rw' if real == view.write else 'ro'}"]
         return [*line, os.environ.get(IMAGE_VARIABLE, ""), *first]

@@ -77,7 +77,7 @@ class Confinement:
             if not path.exists():
                 raise _refused(f"{path} does not exist.", "Name files and folders that are there.")
         for path in (self.write, *self.read):
-            if str(path.resolve()) in _WHOLE:
+            if str(path.resolve()) in {*_WHOLE, os.path.expanduser("~")}:  # noqa: PTH111  Path.home raises where there is none
                 raise _refused(f"{path} holds what a confined run must not see.", "Name the folder that is meant.")
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:

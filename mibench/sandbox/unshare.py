@@ -41,4 +41,7 @@ class Unshare:
             confinement: Limits of the run.
             first: Command line of ``mibench.sandbox.inside``.
         """
-        return [shutil.which("unshare") or "unshare", *_NAMESPACES, "--fork", "--kill-child", "--", *first]
+        setpriv = shutil.which("setpriv")
+        # A process that the caller forked meanwhile may hold the caller's end of the pipe; this does not mind.
+        tied = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        return [*tied, shutil.which("unshare") or "unshare", *_NAMESPACES, "--fork", "--kill-child", "--", *first]

@@ -22,9 +22,11 @@ Status = Literal["done", "failed", "timeout", "memory", "files"]
 _POLL = 0.1
 _BEAT = 1.0
 _TAIL = 4096
+_REASON = 100
 _PIECE = 65536
 _START = 60.0
 _END = 10.0
+_PAUSE = 0.02
 # Counting files takes at most this share of the time.
 _SHARE = 0.1
 _LEAST_PAUSE = 0.3
@@ -95,9 +97,11 @@ class Watchdog:
             if beat is not None and now >= next_beat:
                 beat()
                 next_beat = now + _BEAT
+        # What the back-end says when its child is killed is not the command's.
+        said = bytes(self._tail)
         self._stop()
         self._read(0.0)
-        return self._outcome(broken)
+        return self._outcome(broken, bytes(self._tail) if broken is None else said)
 
     def close(self) -> None:
         """End what still runs and close the streams."""
@@ -143,14 +147,14 @@ class Watchdog:
             _open(self._process.stdin).close()
         until = time.monotonic() + _END
         while self._process.poll() is None:
+            # Read on: what the program says about its end must not have to wait for room.
+            self._read(_PAUSE)
             kill_tree(self._process.pid)
             if time.monotonic() > until:
                 self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.02)
 
-    def _outcome(self, broken: tuple[Status, str] | None) -> Outcome:
-        tail = printable(bytes(self._tail), _TAIL)
+    def _outcome(self, broken: tuple[Status, str] | None, said: bytes) -> Outcome:
+        tail = printable(said, _TAIL)
         if not self._ready:
             raise SandboxError(
                 f"The sandbox {self._backend} does not start.",
@@ -161,7 +165,8 @@ class Watchdog:
             broken = "files", self._files.too_much
         seconds = time.monotonic() - self._started
         if broken is not None:
-            return Outcome(broken[0], None, seconds, self._peak, printable(self._tail + b"\n", _TAIL - 80) + broken[1])
+            tail = f"{printable(said, _TAIL - _REASON)}\nEnded: {broken[1]}."
+            return Outcome(broken[0], None, seconds, self._peak, tail)
         code = self._exit_code()
         return Outcome("done" if code == 0 else "failed", code, seconds, self._peak, tail)
 

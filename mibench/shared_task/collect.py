@@ -31,7 +31,6 @@ CONTROLS = ("random", "known-truth")
 """Methods that a scorer runs besides, to measure floor and ceiling."""
 _MAX_FILES = 100_000
 _MAX_DEPTH = 8
-_MAX_ROWS = 20_000_000
 _MAX_TABLE_BYTES = 2 * 1024**3
 
 
@@ -121,11 +120,30 @@ class Collected:
 
     found: list[tuple[RunRecord, dict[str, pd.DataFrame]]] = field(default_factory=list)
     n_cells: int = 0
+    _left: int = _MAX_TABLE_BYTES
 
     @property
     def n_good(self) -> int:
         """Cells that have numbers."""
         return sum(record.status == "ok" for record, _ in self.found)
+
+    def add(self, record: RunRecord, folder: Path, files: Mapping[Path, int]) -> None:
+        """Read the tables of a record beside it, and add both.
+
+        Raises:
+            NotOfThisSubmissionError: One is not there, broken, or too large once it is unpacked.
+        """
+        tables = {}
+        for name, ref in record.tables.items():
+            path = folder / ref.file
+            if path not in files:
+                raise NotOfThisSubmissionError(f"{ref.file} is not there.")
+            content = _bytes(path, files[path])
+            self._left -= _unpacked_size(content, ref)
+            if self._left < 0:
+                raise NotOfThisSubmissionError(f"{ref.file} is too large once it is unpacked.")
+            tables[name] = _table(content, ref)
+        self.found.append((record, tables))
 
 
 def collect(folder: Path, job: Job) -> Collected:
@@ -152,8 +170,7 @@ def collect(folder: Path, job: Job) -> Collected:
             fault = "It is there twice."
         if fault is not None:
             raise NotOfThisSubmissionError(f"{path.name}: {fault}")
-        tables = {name: _table(path.with_name(ref.file), ref, files) for name, ref in record.tables.items()}
-        collected.found.append((record, tables))
+        collected.add(record, path.parent, files)
     return collected
 
 
@@ -185,23 +202,22 @@ def _record(path: Path) -> RunRecord:
     return record
 
 
-def _table(path: Path, ref: TableRef, files: Mapping[Path, int]) -> pd.DataFrame:
+def _unpacked_size(content: bytes, ref: TableRef) -> int:
+    """Bytes that a table takes, as it says itself, before anything of it is unpacked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path not in files:
-        raise NotOfThisSubmissionError(f"{path.name} is not there.")
-    content = _bytes(path, files[path])
     try:
         about = pq.read_metadata(pa.BufferReader(content))
-        size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
-        if about.num_rows > _MAX_ROWS or size > _MAX_TABLE_BYTES:
-            raise NotOfThisSubmissionError(f"{path.name} is too large once it is unpacked.")
-        return read_table(content, ref)
+        rows = 8 * about.num_rows * about.num_columns
+        return max(rows, sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups)))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise NotOfThisSubmissionError(f"{path.name} is no table.") from error
-    except NotOfThisSubmissionError:
-        raise
+        raise NotOfThisSubmissionError(f"{ref.file} is no table.") from error
+
+
+def _table(content: bytes, ref: TableRef) -> pd.DataFrame:
+    try:
+        return read_table(content, ref)
     except MibenchError as error:
         raise NotOfThisSubmissionError(f"{error.what} {error.why}") from error
 

@@ -96,7 +96,7 @@ def evaluate(
     spool = Spool(folder.spool)
     private_folder(folder.spool)
     spool.create()
-    with held(folder.spool) as is_held:
+    with held(folder.private) as is_held:
         if not is_held:
             why = "Another process evaluates it, and there can be one only."
             raise RoundError("This round is being evaluated already.", why=why, do="Wait until it has ended.")

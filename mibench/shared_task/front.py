@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mibench.intake.round import Round, SplitName
 from mibench.leaderboard.text import markdown, plain
+from mibench.shared_task.audit import AuditLine
 
 WORDS: Mapping[SplitName, str] = {
     "standings": "Standings: scored while the round runs",
@@ -22,7 +23,7 @@ class Front:
     Attributes:
         round: The rules.
         at: When it was written.
-        closed: Whether the round is closed.
+        closed: The line of the audit log that says so; None: the round is open.
         splits: Splits whose results are published.
         states: Entries in each state, on the split of the standings.
         final_states: Likewise, on the final split.
@@ -32,7 +33,7 @@ class Front:
 
     round: Round
     at: datetime
-    closed: bool
+    closed: AuditLine | None
     splits: tuple[SplitName, ...]
     states: Mapping[str, int]
     final_states: Mapping[str, int]
@@ -43,7 +44,10 @@ class Front:
     def status(self) -> str:
         """Where the round stands, in one line."""
         when = self.round.deadline.isoformat()
-        return f"Closed; the deadline was {when}." if self.closed else f"Open until {when}."
+        if self.closed is None:
+            return f"Open until {when}."
+        early = f" before the deadline: {plain(self.closed.reason, 500)}" if self.closed.reason else ""
+        return f"Closed on {self.closed.time}{early}. The deadline was {when}."
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -85,10 +89,11 @@ class Front:
 def front_markdown(front: Front) -> bytes:
     """Return the front page as Markdown."""
     links = [f"- [{WORDS[split]}]({split}/standings.md)" for split in front.splits]
+    links += ["- [Rules](round.json)", *(["- [Everything that happened](audit.jsonl)"] if front.closed else [])]
     lines, command = front.verify
     parts = [
         f"# {markdown(plain(front.round.title))}",
-        "\n".join(links) or "Nothing is scored yet.",
+        "\n".join(links),
         "\n".join(f"- {name}: {markdown(words)}" for name, words in front.facts),
         "## Check the organisers",
         lines,
@@ -139,10 +144,11 @@ code, pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 {% for split in front.splits %}
 <li>{{ words[split] }}: <a href="{{ split }}/standings.md">standings.md</a>,
 <a href="{{ split }}/standings.json">standings.json</a>, <a href="{{ split }}/leaderboard/index.html">tables</a></li>
-{% else %}
-<li>Nothing is scored yet.</li>
 {% endfor %}
 <li>Rules: <a href="round.json">round.json</a></li>
+{% if front.closed %}
+<li>Everything that happened: <a href="audit.jsonl">audit.jsonl</a></li>
+{% endif %}
 </ul>
 <dl>
 {% for name, value in front.facts %}

@@ -15,6 +15,8 @@ from mibench.intake.round import ROUND_FILE, Round, SplitName, read_round
 from mibench.leaderboard.build import build
 from mibench.leaderboard.rows import Entry as Stored
 from mibench.records.store import Store
+from mibench.shared_task.changes import CLOSED
+from mibench.shared_task.closing import AUDIT
 from mibench.shared_task.contenders import contenders
 from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder
@@ -81,13 +83,15 @@ def publish(folder: RoundFolder, state: RoundState, now: datetime, reveal: Revea
     for split in splits:
         publish_split(folder, rules, split, contenders(folder, entries, split))
     atomic_write(folder.public / ROUND_FILE, folder.round_file.read_bytes())
+    if state.closed:
+        state.write_audit(folder.public / AUDIT)
     if reveal.wanted:
         write_reveal(folder, rules)
     revealed = is_folder(folder.public / REVEAL)
     front = Front(
         round=rules,
         at=now,
-        closed=state.closed,
+        closed=next((line for line in state.audit() if line.what == CLOSED), None),
         splits=splits,
         states=Counter(one.state.value for one in entries),
         final_states=Counter(one.final_state.value for one in entries if one.final_state is not None),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mibench.core.errors import DataError
-from mibench.core.files import is_file, is_folder
+from mibench.core.files import exists, is_folder
 from mibench.core.hook_points import HookPoint
 from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
@@ -50,18 +50,16 @@ def _all(rules: RoundRules, private: Private, now: datetime) -> Iterator[Failure
 
 
 def _place_faults(private: Private) -> Iterator[Failure]:
-    """Files and folders that are not there."""
-    for key, places, there in (
-        ("model_folders", private.model_folders, is_folder),
-        ("texts", private.texts, is_file),
-        ("folders", private.folders, is_folder),
+    """Files and folders that are not there; text may be either."""
+    for key, there, kind in (
+        ("model_folders", is_folder, "folder"),
+        ("texts", exists, "file or folder"),
+        ("folders", is_folder, "folder"),
     ):
-        for name, place in places.items():
+        for name, place in getattr(private, key).items():
             if not there(place):
                 what = f"'private.{key}.{name[:80]}' names nothing that is here."
-                yield _fault(
-                    what, f"There is no {'file' if there is is_file else 'folder'} {str(place)[:200]}.", _CORRECT
-                )
+                yield _fault(what, f"There is no {kind} {str(place)[:200]}.", _CORRECT)
 
 
 def _group_faults(name: str, group: CellGroup, private: Private) -> Iterator[Failure]:

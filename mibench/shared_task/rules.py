@@ -23,6 +23,7 @@ from mibench.shared_task.draft import FILL_IN
 from mibench.shared_task.folder import RULES_FILE
 
 MAX_RULES_BYTES = MIB
+_PLAIN = "Write plain values as mibench shared-task init does."
 
 
 class Private(Frozen):
@@ -90,11 +91,10 @@ def read_rules(path: Path) -> RulesRead:
     try:
         values = load_strict(read_text(path, max_bytes=MAX_RULES_BYTES), RULES_FILE)
     except DataError as error:
-        return RulesRead(_understood({}), Private(), (Failure.of(error, RULES_FILE),))
+        return RulesRead(_understood({}), Private(), (Failure(error.what, error.why, _PLAIN, RULES_FILE),))
     if not isinstance(values, dict):
-        do = "Write them as mibench shared-task init does."
         why = f"It is {brief(values)}, not a mapping."
-        failure = Failure(f"{RULES_FILE} has no rules.", why, do, RULES_FILE)
+        failure = Failure(f"{RULES_FILE} has no rules.", why, _PLAIN, RULES_FILE)
         return RulesRead(_understood({}), Private(), (failure,))
     unfilled = _places(values)
     public = {key: value for key, value in values.items() if key != "private"}

@@ -90,7 +90,7 @@ def _section(one: BoardStandings) -> str:
 
     arrow = "↑" if one.column.higher_is_better else "↓"
     facts = (
-        f"Track {one.board.track}, by `{one.column.metric}` {arrow} (version {one.version}), {len(one.cells)} cells."
+        f"Track {one.board.track}, by `{one.column.metric}` {arrow} (version {one.version}), {_cells(len(one.cells))}."
     )
     parts = [f"## {markdown(one.name)}", facts]
     parts += [READING_SAE] if one.board.track is Track.SAE else []
@@ -104,6 +104,10 @@ def _section(one: BoardStandings) -> str:
         below = pd.DataFrame([_line(row, one) for row in one.below], columns=headings)
         parts += ["Shown only:", below.to_markdown(index=False, disable_numparse=True), *_unranked(one.below)]
     return "\n\n".join(parts)
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def _line(row: BoardRow, board: BoardStandings) -> list[str]:

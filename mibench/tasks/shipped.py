@@ -38,11 +38,20 @@ def read_rows(folder: Path, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield where each row of a shipped file stands, and the row.
 
     Raises:
-        DataError: The file is not the one that its digest names.
+        DataError: The file is not the one that its digest names, or a line of it is no row.
     """
     path = checked_file(folder, file)
-    for number, line in enumerate(read_text(path, max_bytes=_MAX_BYTES).splitlines(), start=1):
-        yield f"{path}, line {number}", json.loads(line)
+    # Not splitlines: JSON text may hold other line separators as they are.
+    lines = read_text(path, max_bytes=_MAX_BYTES).removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where} cannot be read.", why=f"It is no JSON: {error!s:.200}", do=REPAIR) from error
+        if not isinstance(row, dict):
+            raise DataError(f"{where} cannot be read.", why="It is no object.", do=REPAIR)
+        yield where, row
 
 
 @cache

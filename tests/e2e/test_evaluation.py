@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from evaluation_cases import SALT
-from round_cases import START, Clock, rules
+from open_rounds import START, Clock, rules
 from stand_in import write_model
-from submission_cases import change, entry, good, manifest, scores, write_manifest
+from submission_cases import entry, good, manifest, scores, write_manifest
 
 from mibench.artifacts.files import save_scores
 from mibench.core.errors import SandboxError
@@ -66,42 +66,42 @@ def private_rows(folder):
     return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def submission(parent, model, method, seed):
-    """Scores of the nodes of a model."""
+def submission(parent, model):
+    """Scores of the nodes of a model, from two seeds."""
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     graph = Graph(config["n_layer"], config["n_head"], parallel=False)
-    folder = good(parent, f"team__{method}@1")
-    path = folder / "artifacts" / "a.safetensors"
-    save_scores(scores(graph, config["n_embd"], seed, Level.NODE), path, overwrite=True)
-    listed = entry(path, tasks=["ioi"], models=[MODEL], level="node")
-    write_manifest(folder, manifest([listed], method=method))
-    change(folder, parameters={"alpha": 1})
+    folder, listed = good(parent), []
+    for seed in (0, 1):
+        path = folder / "artifacts" / f"{'ab'[seed]}.safetensors"
+        save_scores(scores(graph, config["n_embd"], seed, Level.NODE), path, overwrite=True)
+        file = f"artifacts/{path.name}"
+        listed.append(entry(path, file, tasks=["ioi"], models=[MODEL], level="node", seed=seed))
+    write_manifest(folder, manifest(listed, parameters={"alpha": 1}))
     return folder
 
 
 def test_a_round_is_scored_on_its_private_rows_and_nothing_of_them_is_told(state, tmp_path, backend):
     key, model = state.register("team", "a@example.org"), tmp_path / "tiny"
-    for number, method in enumerate(("good", "changed")):
-        source = submission(tmp_path / "home", model, method, number)
-        taken, report = state.hand_in(source, key, lambda path: check_submission(path, Asked(folders={MODEL: model})))
-        assert report.passed, report.failures
-    # What was handed in is not what is there when it is scored.
-    changed = state.folder.submission(2) / taken.folder_name / "artifacts" / "a.safetensors"
+    asked = Asked(folders={MODEL: model})
+    taken, found = state.hand_in(submission(tmp_path, model), key, lambda path: check_submission(path, asked))
+    assert found.passed, found.failures
+    # One of its files is not the one that was handed in when it is scored.
+    changed = state.folder.submission(1) / taken.folder_name / "artifacts" / "b.safetensors"
     changed.write_bytes(changed.read_bytes()[::-1])
 
     report = evaluate(state.folder, "standings", 1, backend, Pace(threads=1))
 
     logs = {path.name: path.read_text(encoding="utf-8") for path in (state.folder.private / "logs").iterdir()}
-    assert report.scored == [1], logs
-    assert report.failed == {2: "Every cell failed (1 of 1)."}
-    assert "is not the file that was handed in" in logs["000002-standings-1.txt"]
-    assert [one.state for one in state.entries()] == [State.SCORED, State.FAILED]
+    assert (report.scored, report.failed) == ([1], {}), logs
+    assert "artifacts/b.safetensors is not the file that was handed in" in logs["000001-standings-1.txt"]
+    assert (state.entry(1).state, state.entry(1).reason) == (State.SCORED, "1 of 2 cells failed.")
     (record,) = Store(state.folder.records("standings")).query()
-    assert (record.status, record.cell.method.name) == ("ok", "team/good@1")
-    assert (record.cell.method.version, record.cell.method.params) == (1, {"alpha": 1})
-    assert (record.cell.task.name, record.cell.task.split, record.cell.task.limit) == ("ioi", "test", ROWS)
-    assert record.cell.model.name == MODEL
+    method, task = record.cell.method, record.cell.task
+    assert (record.status, method.name, method.version, method.seed) == ("ok", "team/method@1", 1, 0)
+    assert method.params == {"alpha": 1}
+    assert (task.name, task.split, task.limit, record.cell.model.name) == ("ioi", "test", ROWS, MODEL)
     assert record.metrics["cpr"].value is not None
+    assert record.floor_draws == 5
     assert record.volatile.provenance.threads == 1
     told = b"".join(path.read_bytes() for path in state.folder.records("standings").rglob("*") if path.is_file())
     for row in private_rows(state.folder):

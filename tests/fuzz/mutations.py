@@ -6,6 +6,7 @@ import io
 import json
 import re
 import struct
+import warnings
 import zipfile
 import zlib
 
@@ -114,12 +115,31 @@ def value_of(draw, seeds):
     return value
 
 
+JSON_PIECES = (
+    "NaN", "-Infinity", "1e999", "-0", "9" * 5000, "1" + "0" * 400, "[" * 3000 + "]" * 3000,
+    '{"a":' * 3000 + "1" + "}" * 3000, "[" * 100_000, '{"a": 1, "a": 2}', '"\\ud800"', '"\\u0000"', '"\\q"', "'x'",
+    "tru", "01", ".5", "1.", "[,]", "{}", "[]", "null", "\x00", '""', "18446744073709551616", "1e-400", "/* x */",
+    "[1" + ",1" * 5000 + "]",
+)  # fmt: skip
+
+
 @st.composite
 def json_of(draw, seeds):
     """A valid JSON or YAML text with damaged values, or damaged bytes."""
     if draw(st.integers(0, 3)) == 0:
         return draw(bytes_of(seeds))
-    return json.dumps(draw(value_of(seeds)), ensure_ascii=draw(st.booleans())).encode("utf-8", "replace")
+    text = json.dumps(draw(value_of(seeds)), ensure_ascii=draw(st.booleans()))
+    return _swapped(draw, text, JSON_PIECES).encode("utf-8", "replace")
+
+
+def _swapped(draw, text, pieces):
+    """A text with at most two of its tokens replaced."""
+    for _ in range(max(0, draw(st.integers(-2, 2)))):
+        found = list(re.finditer(r"[\w.-]+|'[^']*'|\"[^\"]*\"", text))
+        if found:
+            one = draw(st.sampled_from(found))
+            text = text[: one.start()] + draw(st.sampled_from(pieces)) + text[one.end() :]
+    return text
 
 
 YAML_PIECES = (
@@ -142,12 +162,7 @@ def yaml_of(draw, seeds):
         return draw(bytes_of(seeds))
     value = draw(value_of([one for one in seeds if one[:1] in b"{["]))
     text = json.dumps(value) if draw(st.booleans()) else yaml.safe_dump(value)
-    for _ in range(draw(st.integers(0, 3))):
-        found = list(re.finditer(r"[\w.-]+|'[^']*'|\"[^\"]*\"", text))
-        if found:
-            one = draw(st.sampled_from(found))
-            text = text[: one.start()] + draw(st.sampled_from(YAML_PIECES)) + text[one.end() :]
-    return text.encode("utf-8", "replace")
+    return _swapped(draw, text, YAML_PIECES).encode("utf-8", "replace")
 
 
 @st.composite
@@ -203,7 +218,7 @@ def zip_of(draw, seeds, inner=bytes_of):
         members.append((name, content, packed))
     members[place] = (name, content, draw(st.sampled_from([packed, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])))
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(stream, "w") as archive:
         for one, data, compression in members:
             archive.writestr(zipfile.ZipInfo(one or "_"), data, compression)
     return stream.getvalue()

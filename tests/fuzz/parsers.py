@@ -31,7 +31,8 @@ from mibench.artifacts.formats.mib_featurizers import import_triplets
 from mibench.artifacts.formats.position_map import read_position_map
 from mibench.artifacts.series_folder import load_series
 from mibench.core.errors import MibenchError
-from mibench.core.shipped import shipped_places
+from mibench.core.hashing import file_digest
+from mibench.core.shipped import shipped_digests, shipped_places
 from mibench.core.specs import Level
 from mibench.core.truth import read_subspaces, read_truth
 from mibench.core.yaml_text import load_yaml
@@ -58,8 +59,13 @@ from mibench.records.tables import read_table, table_bytes
 from mibench.runner.handed_in import read_meta
 from mibench.runner.published import read_published
 from mibench.runner.settings import read_run_file, run_settings
+from mibench.tasks.arithmetic.rows import parse_row as parse_arithmetic
+from mibench.tasks.choice_rows import parse_row as parse_choice
 from mibench.tasks.corpora.local import local_corpus
+from mibench.tasks.greater_than.rows import parse_row as parse_year
+from mibench.tasks.ioi.rows import parse_row as parse_ioi
 from mibench.tasks.pairs import read_pairs
+from mibench.tasks.shipped import data_folder, read_rows
 
 SIZES = {MODEL: ModelSizes(GRAPH, 256, 64)}
 RECORDS = Path(__file__).parents[2] / "leaderboard" / "records"
@@ -257,6 +263,22 @@ def _sites(kinds, path):
 
 KINDS = (("orthogonal", "sae"), ("identity", "affine", "linear"), ("householder", "coupling"), ("low_rank_edit",))
 parser("featurizers", "f.safetensors", damage.safetensors_of, files_of(_sites, *KINDS))(load_featurizers)
+
+
+def featurizer_folder(folder):
+    rng = np.random.default_rng(0)
+    sites = {
+        "residual-post.L1@last": operation("orthogonal", rng, 8),
+        "residual-post.L2@last": operation("sae", rng, 8),
+    }
+    save_featurizers(sites, folder / "featurizers", model=MODEL, task="ioi", variable="answer")
+    return [(folder / "featurizers" / "manifest.json").read_bytes()]
+
+
+@parser("featurizer folder", "m.json", damage.json_of, featurizer_folder)
+def _featurizer_folder(path):
+    (path.parent / "featurizers" / "manifest.json").write_bytes(path.read_bytes())
+    return load_featurizers(path.parent / "featurizers")
 
 
 def triplet_parts(folder):
@@ -465,6 +487,35 @@ parser("pairs", "pairs.jsonl", damage.lines_of, pairs)(read_pairs)
 def _corpus(path):
     return list(local_corpus(path, "c").source())
 
+
+ROWS = {
+    "ioi": parse_ioi,
+    "mcqa": parse_choice,
+    "arithmetic-addition": parse_arithmetic,
+    "greater-than": parse_year,
+}
+
+
+def rows_parser(name, parse):
+    """A reader of the rows of a task, as private splits and the hub have them."""
+
+    def seeds(_):
+        lines = (data_folder(name) / "test.jsonl").read_bytes().splitlines()
+        return [b"\n".join(lines[:3])]
+
+    def read(path):
+        (path.parent / "digests.json").write_text(json.dumps({"sha256": {"test.jsonl": file_digest(path)}}))
+        return [parse(row, where) for where, row in read_rows(path.parent, "test.jsonl")]
+
+    parser(f"{name} rows", "test.jsonl", damage.lines_of, seeds)(read)
+
+
+parser("digests.json", "digests.json", damage.json_of, lambda _: [b'{"sha256": {"test.jsonl": "0"}}'])(
+    lambda path: shipped_digests(path.parent)
+)
+
+for task, parse_row in ROWS.items():
+    rows_parser(task, parse_row)
 
 # Models.
 

@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from benchmarks.hostile import MAX_MB, Launcher
 from submission_cases import good, put
+
+from benchmarks.hostile import MAX_MB, Launcher
 
 ROOT = Path(__file__).parents[2]
 IDLE_MB = 224
@@ -35,7 +36,6 @@ def many_values():
 WORST = {
     "a.safetensors, circuit": (many_tensors, {}),
     "a.safetensors, sae": (many_values, {"track": "sae", "level": None, "hook": "residual-post.L1"}),
-    "a.json, circuit": (lambda: b'{"cfg":{},"nodes":{},"edges":{' + b'"a":{},' * 5_000_000 + b'"b":{}}}', {}),
 }
 
 

@@ -25,6 +25,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LONGEST_ENTRY = 512
 """Bytes of the list that a part may take: a short name, sizes, and what says how it is aligned."""
 _CHUNK = 2**22
+_OF_PROGRAMS = "/constants.pkl"
 
 Bytes = NDArray[np.uint8]
 
@@ -131,6 +132,8 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):
         raise refuse("It has a part twice.")
+    if any(name.endswith(_OF_PROGRAMS) for name in names):
+        raise refuse("It is a TorchScript program, which is code.", "Save its state_dict() with torch.save.")
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             raise refuse(f"'{entry.filename:.80}' is compressed, which torch.save never does.")

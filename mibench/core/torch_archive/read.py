@@ -12,7 +12,6 @@ from mibench.core.torch_archive.tensors import Storage, Tensor
 
 _INSTRUCTIONS = "data.pkl"
 _BYTE_ORDERS = {b"little": False, b"big": True}
-_CODE = "constants.pkl"
 _PLAIN = (str, int, float, bool, type(None), Tensor)
 
 
@@ -58,8 +57,6 @@ def load_arrays(path: Path, limits: Limits | None = None) -> Any:
 
 
 def _instructions(parts: Parts, limits: Limits) -> bytes:
-    if _CODE in parts.by_name:
-        raise refuse("It is a TorchScript program, which is code.", "Save its state_dict() with torch.save.")
     if _INSTRUCTIONS not in parts.by_name:
         raise refuse(f"It is no torch file: it has no {_INSTRUCTIONS}.")
     size = parts.by_name[_INSTRUCTIONS].size

@@ -73,7 +73,7 @@ def _told(folder: Path) -> dict[str, str]:
         inner = path.parent.relative_to(folder)
         try:
             told |= {(inner / name).as_posix(): sha for name, sha in shipped_digests(path.parent).items()}
-        except MibenchError:
+        except (MibenchError, RecursionError):
             continue
     return told
 

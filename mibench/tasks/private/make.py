@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mibench.core.errors import MibenchError, UsageError
+from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.core.files import atomic_write, exists
 from mibench.core.shipped import DIGESTS_FILE
 from mibench.core.specs import Track
@@ -75,14 +75,19 @@ def make_splits(wish: PrivateWish, salt: bytes, folder: Path) -> None:
     if faults:
         raise faults[0]
     making = folder / _MAKING
-    shutil.rmtree(making, ignore_errors=True)  # of a process that was killed
-    for split in SPLITS:
-        _write({path: rows[split] for path, rows in files.items()}, making / split)
-        with _overlay(making / split):
-            check_readable(wish.tasks, wish.texts)
-    for split in SPLITS:
-        (making / split).rename(folder / split)
-    making.rmdir()
+    try:
+        shutil.rmtree(making, ignore_errors=True)  # of a process that was killed
+        for split in SPLITS:
+            _write({path: rows[split] for path, rows in files.items()}, making / split)
+            with _overlay(making / split):
+                check_readable(wish.tasks, wish.texts)
+        for split in SPLITS:
+            (making / split).rename(folder / split)
+    except OSError as error:
+        why = f"{error.strerror or error}."
+        raise StoreError(f"{folder} could not be written.", why=why, do="Choose another folder.") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def refused(wish: PrivateWish) -> list[MibenchError]:

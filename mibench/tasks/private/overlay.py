@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mibench.core.errors import DataError, UsageError
 from mibench.core.files import is_file, is_folder
-from mibench.core.shipped import checked_file
+from mibench.core.shipped import DIGESTS_FILE, checked_file
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _in_use: Path | None = None
@@ -55,7 +55,11 @@ def overlay_file(*parts: str) -> Path | None:
         why = "A private split is in use, and it does not hold them."
         do = "Make it anew with this data, or score without it."
         raise DataError(f"There are no private data for {'/'.join(parts)[:200]}.", why=why, do=do)
-    return checked_file(path.parent, path.name)
+    try:
+        return checked_file(path.parent, path.name)
+    except RecursionError as error:
+        why = f"Its {DIGESTS_FILE} is nested too deep."
+        raise DataError(f"{path} cannot be used.", why=why, do="Take the split as it was made.") from error
 
 
 def forget_on_change(forget: Callable[[], None]) -> None:

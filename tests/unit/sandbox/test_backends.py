@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def _forget() -> None:
 
 
 @pytest.fixture
-def only(monkeypatch: pytest.MonkeyPatch):  # noqa: ANN201
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def put(*known: object) -> None:
         monkeypatch.setattr(backends, "BACKENDS", {one.name: one for one in known})
 
@@ -61,7 +62,7 @@ def test_a_backend_without_its_network_namespace_is_found_out(monkeypatch: pytes
     assert "no connection to this machine" in str(fault_of(Unshare()))
 
 
-def test_nothing_is_run_open_when_no_backend_holds(only) -> None:  # noqa: ANN001
+def test_nothing_is_run_open_when_no_backend_holds(only: Callable[..., None]) -> None:
     only(Open(), Apptainer())
     with pytest.raises(SandboxError) as caught:
         backends.find_backend()
@@ -69,7 +70,9 @@ def test_nothing_is_run_open_when_no_backend_holds(only) -> None:  # noqa: ANN00
     assert "apptainer: The program apptainer is not installed." in caught.value.why
 
 
-def test_the_first_that_holds_is_taken_and_tried_once(only, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_the_first_that_holds_is_taken_and_tried_once(
+    only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[str] = []
 
     def fault(backend: Open) -> str | None:
@@ -107,12 +110,17 @@ def test_the_command_line_of_apptainer_binds_what_is_seen_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MIBENCH_APPTAINER_IMAGE", "/images/python.sif")
-    view = View((Path("/models"), Path("/opt/python")), tmp_path, ())
+    view = View((Path("/models"), Path("/opt/python")), tmp_path, ((Path("/mine"), Path("/models")),))
     confinement = Confinement((Path("/models"),), tmp_path, 1.0, 1, 1)
     line = Apptainer().command_line(view, confinement, ("python", "-c", "x"))
     assert line[1] == "exec"
     assert {"--containall", "--no-home", "--cleanenv", "--no-privs", "--net"} <= set(line)
     assert line[line.index("--network") + 1] == "none"
     bound = {line[place + 1] for place, word in enumerate(line) if word == "--bind"}
-    assert bound == {"/models:/models:ro", "/opt/python:/opt/python:ro", f"{tmp_path}:{tmp_path}:rw"}
+    assert bound == {
+        "/models:/mine:ro",
+        "/models:/models:ro",
+        "/opt/python:/opt/python:ro",
+        f"{tmp_path}:{tmp_path}:rw",
+    }
     assert line[-4:] == ["/images/python.sif", "python", "-c", "x"]

@@ -9,6 +9,9 @@ import pytest
 from confined import MIB, Confined, running, within
 
 from mibench.core.errors import SandboxError
+from mibench.sandbox.confine import Confinement
+from mibench.sandbox.run import run_confined
+from mibench.sandbox.view import interpreter
 
 
 def test_the_exit_status_is_handed_through(confined: Confined) -> None:
@@ -20,9 +23,6 @@ def test_the_exit_status_is_handed_through(confined: Confined) -> None:
 
 
 def test_a_program_that_is_not_there_fails_and_says_so(unshared: Confined) -> None:
-    from mibench.sandbox.confine import Confinement
-    from mibench.sandbox.run import run_confined
-
     outcome = run_confined(["no-such-program"], Confinement((), unshared.write, 5.0, MIB * 100, MIB), unshared.backend)
     assert (outcome.status, outcome.exit_code) == ("failed", 127)
     assert "no-such-program" in outcome.tail
@@ -42,13 +42,13 @@ def test_a_memory_bomb_is_ended_within_two_seconds(confined: Confined) -> None:
 kept = []
 while True:
     kept.append(bytearray(os.urandom(1) * (4 << 20)))
-    if len(kept) == 25:
-        open("passed", "w").write(str(time.time()))
+    if len(kept) == 20:
+        open("nearly", "w").write(str(time.time()))
 """
     outcome = confined.run(program, memory_bytes=100 * MIB)
     ended = time.time()
     assert outcome.status == "memory"
-    assert ended - float((confined.write / "passed").read_text()) < 2.0
+    assert ended - float((confined.write / "nearly").read_text()) < 2.0
     assert outcome.peak_bytes > 100 * MIB
     assert "104857600 bytes of memory" in outcome.tail
 
@@ -67,17 +67,13 @@ time.sleep(30)
 def test_pages_that_children_share_count_once(unshared: Confined) -> None:
     program = """
 kept = bytearray(b"x") * (60 << 20)
-children = [os.fork() for _ in range(3)]
-if 0 in children:
-    time.sleep(1)
-    os._exit(0)
-for child in children:
-    os.waitpid(child, 0)
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(0.6)
+        os._exit(0)
+for _ in range(3):
+    os.wait()
 """
-    program = program.replace(
-        "children = [os.fork() for _ in range(3)]\nif 0 in children:",
-        "children = []\nfor _ in range(3):\n    children.append(os.fork())\n    if children[-1] == 0:\n        break\nif 0 in children:",
-    )
     outcome = unshared.run(program, memory_bytes=150 * MIB)
     assert outcome.status == "done", outcome
 
@@ -107,7 +103,7 @@ while True:
     began = time.monotonic()
     outcome = confined.run(program, word, processes=40, seconds=10.0)
     assert outcome.status == "failed"
-    assert "more than 40 processes and threads" in outcome.tail or outcome.seconds < 10
+    assert "more than 40 processes and threads" in outcome.tail
     assert time.monotonic() - began < 5
     assert within(1, lambda: running(word) == [])
 
@@ -187,17 +183,13 @@ def test_standard_output_is_in_the_tail_too_and_cannot_speak_for_the_first_proce
 
 
 def test_the_caller_is_told_that_it_runs_and_can_end_it(unshared: Confined) -> None:
-    from mibench.sandbox.confine import Confinement
-    from mibench.sandbox.run import run_confined
-    from mibench.sandbox.view import interpreter
-
     word, beats = uuid.uuid4().hex, []
     command = [interpreter(), "-I", "-S", "-c", f"import time; time.sleep(30)  # {word}"]
     confinement = Confinement((), unshared.write, 20.0, 100 * MIB, MIB)
 
     def beat() -> None:
         beats.append(time.monotonic())
-        if len(beats) == 3:
+        if len(beats) == 2:
             raise SandboxError("No more.", why="A test.", do="Nothing.")
 
     with pytest.raises(SandboxError, match="No more"):

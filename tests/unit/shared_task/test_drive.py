@@ -15,11 +15,12 @@ from pathlib import Path
 import evaluation_cases
 import pytest
 from evaluation_cases import PID, NoSandbox, prepare
-from round_cases import open_round, passes, submission
+from open_rounds import open_round, passes, submission
 
 from mibench.core.errors import RoundError, SandboxError
 from mibench.records.store import Store
 from mibench.shared_task.drive import Pace, evaluate
+from mibench.shared_task.locks import held
 from mibench.shared_task.spool import Spool
 from mibench.shared_task.states import State
 
@@ -65,86 +66,65 @@ def everything_written(folder):
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_submissions_are_scored_in_order_and_their_records_are_blinded(state, tmp_path, key):
+def test_submissions_are_scored_in_order_once_and_their_records_are_blinded(state, tmp_path, key):
     for number in (1, 2, 3):
-        put(state, tmp_path, key, number)
+        put(state, tmp_path, key, number, "tables" if number == 1 else "good")
     told = []
-    report = evaluate(
-        state.folder, "standings", 2, NoSandbox(), Pace(worker=WORKER, poll=0.02, observer=lambda *n: told.append(n))
-    )
+    pace = Pace(worker=WORKER, poll=0.02, observer=lambda *numbers: told.append(numbers))
+    report = evaluate(state.folder, "standings", 2, NoSandbox(), pace)
     assert (sorted(report.scored), report.failed, report.given_back, report.backend) == ([1, 2, 3], {}, 0, "none")
     assert ends(state) == dict.fromkeys((1, 2, 3), (State.SCORED, None))
     assert told[-1] == (3, 3)
-    for record in check_whole(state, (1, 2, 3)):
-        assert record.cell.task.digest != "rows"
-        assert record.artifact is None
-        assert Store(state.folder.records("standings")).table(record, "examples").loss.tolist() == [0.25, 0.5]
-    begun = [line.entry for line in state.audit() if line.what == "standings RUNNING"]
-    assert begun == [1, 2, 3]
-
-
-def test_what_is_scored_is_not_scored_again(state, tmp_path, key):
-    put(state, tmp_path, key, 1)
-    evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    put(state, tmp_path, key, 2)
-    report = evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    assert report.scored == [2]
+    records = check_whole(state, (1, 2, 3))
+    assert all(record.cell.task.digest != "rows" and record.artifact is None for record in records)
+    assert Store(state.folder.records("standings")).table(records[0], "examples").loss.tolist() == [0.25, 0.5]
+    assert [line.entry for line in state.audit() if line.what == "standings RUNNING"] == [1, 2, 3]
     assert evaluate(state.folder, "standings", 1, NoSandbox(), PACE).scored == []
-    check_whole(state, (1, 2))
+    check_whole(state, (1, 2, 3))
 
 
-def test_nothing_waits(state):
-    report = evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    assert (report.scored, report.failed) == ([], {})
-
-
-@pytest.mark.parametrize(
-    ("description", "reason"),
-    [
-        ("timeout", "Scoring took longer than 3600 seconds."),
-        ("memory", "Scoring took more than 17179869184 bytes of memory."),
-        ("files", "Scoring wrote more than 838860800 bytes."),
-        ("crash", "Scoring crashed with exit status 3 (try 1)."),
-        ("failing", "Every cell failed (1 of 1)."),
-    ],
-)
-def test_what_fails_says_why_in_words_that_hold_nothing_private(state, tmp_path, key, description, reason):
-    put(state, tmp_path, key, 1, description)
-    report = evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    assert report.failed == {1: reason}
-    assert ends(state) == {1: (State.FAILED, reason)}
+def test_what_fails_says_why_in_words_that_hold_nothing_private(state, tmp_path, key):
+    reasons = {
+        "timeout": "Scoring took longer than 3600 seconds.",
+        "memory": "Scoring took more than 17179869184 bytes of memory.",
+        "files": "Scoring wrote more than 838860800 bytes.",
+        "crash": "Scoring crashed with exit status 3 (try 1).",
+        "failing": "Every cell failed (1 of 1).",
+        "nothing": "Every cell failed (1 of 1).",
+        "foreign": "The scorer handed back a record that is not of this submission.",
+        "suicidal": "Scoring crashed with exit status -9 (try 2).",
+    }
+    for number, description in enumerate(reasons, start=1):
+        put(state, tmp_path, key, number, description)
+    put(state, tmp_path, key, 9, "moody")
+    report = evaluate(state.folder, "standings", 1, NoSandbox(), Pace(worker=WORKER, poll=0.02, attempts=2))
+    assert report.failed == dict(enumerate(reasons.values(), start=1))
+    assert (report.scored, report.given_back) == ([9], 2)
+    assert ends(state) == {
+        **{number: (State.FAILED, reason) for number, reason in report.failed.items()},
+        9: (State.SCORED, None),
+    }
     logs = state.folder.private / "logs"
     assert "the tail: PRIVATE" in (logs / "000001-standings-1.txt").read_text(encoding="utf-8")
+    assert "It is of another method" in (logs / "000007-standings-1.txt").read_text(encoding="utf-8")
+    assert len(list(logs.glob("000008-*"))) == 2
     assert stat.S_IMODE(logs.stat().st_mode) == 0o700
     public = [state.folder.records("standings"), state.folder.spool, state.folder.submissions]
     assert b"PRIVATE" not in b"".join(everything_written(folder) for folder in public)
     assert all("PRIVATE" not in str(line) for line in state.audit())
-    check_whole(state, ())
-
-
-def test_one_that_is_killed_time_and_again_fails_and_the_next_is_scored(state, tmp_path, key):
-    put(state, tmp_path, key, 1, "suicidal")
-    put(state, tmp_path, key, 2)
-    report = evaluate(state.folder, "standings", 1, NoSandbox(), Pace(worker=WORKER, poll=0.02, attempts=3))
-    assert report.failed == {1: "Scoring crashed with exit status -9 (try 3)."}
-    assert (report.scored, report.given_back) == ([2], 2)
-    assert len(list((state.folder.private / "logs").glob("000001-*"))) == 3
-
-
-def test_one_that_is_killed_once_is_scored_in_its_second_try(state, tmp_path, key):
-    put(state, tmp_path, key, 1, "moody")
-    report = evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    assert (report.scored, report.given_back) == ([1], 1)
-    check_whole(state, (1,))
+    check_whole(state, (9,))
 
 
 def test_workers_that_cannot_work_end_the_evaluation_and_lose_nothing(state, tmp_path, key):
-    put(state, tmp_path, key, 1, "broken")
-    put(state, tmp_path, key, 2)
+    for number, description in ((1, "broken"), (2, "good")):
+        put(state, tmp_path, key, number, description)
     with pytest.raises(SandboxError, match="No worker can work"):
         evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
     assert ends(state) == {1: (State.RUNNING, None), 2: (State.RUNNING, None)}
     assert Spool(state.folder.spool).waiting() == ["000001-standings", "000002-standings"]
+    state.withdraw(1, key)
+    assert evaluate(state.folder, "standings", 1, NoSandbox(), PACE).scored == [2]
+    check_whole(state, (2,))
 
 
 def test_one_that_is_withdrawn_while_it_runs_leaves_no_record(state, tmp_path, key):
@@ -161,26 +141,11 @@ def test_one_that_is_withdrawn_while_it_runs_leaves_no_record(state, tmp_path, k
     check_whole(state, (2,))
 
 
-def test_one_that_was_withdrawn_in_the_queue_is_not_scored(state, tmp_path, key):
-    put(state, tmp_path, key, 1, "broken")
-    with pytest.raises(SandboxError):
+def test_two_evaluations_at_once_are_refused_and_one_of_nothing_is_none(state):
+    with held(state.folder.private), pytest.raises(RoundError, match="being evaluated already"):
         evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-    state.withdraw(1, key)
-    assert evaluate(state.folder, "standings", 1, NoSandbox(), PACE).scored == []
-    check_whole(state, ())
-
-
-def test_two_evaluations_at_once_are_refused(state, tmp_path, key):
-    put(state, tmp_path, key, 1)
-    errors = []
-
-    def again(done, total):
-        with pytest.raises(RoundError, match="being evaluated already") as caught:
-            evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
-        errors.append(caught.value)
-
-    evaluate(state.folder, "standings", 1, NoSandbox(), Pace(worker=WORKER, poll=0.02, observer=again))
-    assert len(errors) == 1
+    report = evaluate(state.folder, "standings", 1, NoSandbox(), PACE)
+    assert (report.scored, report.failed) == ([], {})
 
 
 def test_the_final_split_has_records_and_states_of_its_own(state, tmp_path, key):
@@ -251,7 +216,7 @@ def check_kills(state, n_entries, kills, seed):
     # The last one is let be.
     while driver.wait(timeout=200) != 0:
         driver = start_driver(state)
-    assert ends(state) == {number: (State.SCORED, None) for number in range(1, n_entries + 1)}
+    assert ends(state) == dict.fromkeys(range(1, n_entries + 1), (State.SCORED, None))
     check_whole(state, range(1, n_entries + 1))
     return hits
 

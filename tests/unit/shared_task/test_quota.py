@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from round_cases import DAY, START, Clock, fails, light, open_round, passes
+from open_rounds import DAY, START, Clock, fails, light, open_round, passes
 
 from mibench.core.errors import RoundError
 from mibench.shared_task.quota import WEEK, check_quota

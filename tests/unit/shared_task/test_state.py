@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, timedelta
 
 import pytest
-from round_cases import DAY, START, Clock, fails, light, open_round, passes, submission
+from open_rounds import DAY, START, Clock, fails, light, open_round, passes, submission
 
 from mibench.core.errors import RoundError, StoreError, UsageError
 from mibench.core.specs import Track

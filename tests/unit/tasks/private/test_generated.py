@@ -66,10 +66,8 @@ def test_scenes_come_from_the_public_test_bucket_and_belong_to_one_side_in_every
 def test_cities_are_those_of_the_test_split_and_each_belongs_to_one_side():
     held = {city.name for found in cities("test").values() for city in found}
     rows = private_rows("ravel", 20, SALT)
-    used = [
-        {one["entity"] for row in rows[split] for one in (row, row["attribute_counterfactual"], row["neutral_counterfactual"])}
-        for split in SPLITS
-    ]  # fmt: skip
+    columns = ("attribute_counterfactual", "neutral_counterfactual")
+    used = [{one["entity"] for row in rows[split] for one in (row, *map(row.get, columns))} for split in SPLITS]
     assert not used[0] & used[1]
     assert used[0] | used[1] <= held
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 
 import pytest
 
 from mibench.core.errors import DataError
+from mibench.tasks.generate import to_jsonl
 from mibench.tasks.private import labelled
 from mibench.tasks.private.keys import SPLITS
 from mibench.tasks.private.labelled import private_texts
+from mibench.tasks.private.overlay import use_overlay
 from mibench.tasks.probing.blocks import Deal
 from mibench.tasks.probing.generate import MAKERS
+from mibench.tasks.probing.load import load_sets
 from mibench.tasks.probing.people import _CLOSINGS, _FIELDS, _OPENINGS
+from mibench.tasks.probing.settings import ProbingSettings
+from mibench.tasks.probing.shipped import SETS
 from mibench.tasks.probing.splits import split_of_groups
 from mibench.tasks.shipped import data_folder
 
@@ -49,6 +55,29 @@ def test_every_group_has_as_many_texts_of_each_combination(source):
 
     found = private_texts(source, SALT)
     assert counted(found["final"]) == counted(found["standings"]) == counted(public_rows(source))
+
+
+@pytest.mark.parametrize("name", ["bio-gender", "city-europe", "noun-food", "person-musician"])
+def test_probes_are_trained_on_the_same_texts_and_scored_on_new_ones(tmp_path, name):
+    source, settings = SETS[name].source, ProbingSettings(sets=(name,))
+    rows = to_jsonl(private_texts(source, SALT)["final"])
+    folder = tmp_path / "sae-probing"
+    folder.mkdir()
+    (folder / f"{source}.jsonl").write_bytes(rows)
+    sha = hashlib.sha256(rows).hexdigest()
+    (folder / "digests.json").write_text(json.dumps({"sha256": {f"{source}.jsonl": sha}}))
+
+    def divided():
+        (found,) = load_sets(settings)
+        split = split_of_groups([row.group for row in found.rows], source, settings.split_seed)
+        return {part: {row for row in found.rows if split[row.group] == part} for part in set(split.values())}
+
+    public = divided()
+    use_overlay(tmp_path)
+    private = divided()
+    assert (private["train"], private["validation"]) == (public["train"], public["validation"])
+    assert len(private["test"]) == len(public["test"])
+    assert not {row.text for row in private["test"]} & {row.text for row in public["test"]}
 
 
 def test_templates_and_words_are_those_of_the_test_blocks_alone():
