@@ -7,7 +7,6 @@ from dataclasses import replace
 import mib_triplets as mib
 import numpy as np
 from dictionary_examples import example
-from safetensors.numpy import save_file
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.dictionaries.dictionary import Place
@@ -37,12 +36,12 @@ def importances(folder, name="importances.json", **more):
     return folder / name
 
 
-def nine(folder, graph=LENS, seed=0, count=len(BUDGETS), suffix=".json"):
+def nine(folder, graph=LENS, seed=0, suffix=".json"):
     """Write nine binary circuits."""
     folder.mkdir(parents=True, exist_ok=True)
     order = np.argsort(np.random.default_rng(seed).normal(size=graph.shape), axis=None, kind="stable")
     order = order[graph.real_mask.ravel()[order]]
-    for number, share in enumerate(BUDGETS[:count]):
+    for number, share in enumerate(BUDGETS):
         members = np.zeros(graph.shape, dtype=np.bool_)
         # The last ones are full of edges that reach the logits.
         members.flat[order[: int(share * graph.n_edges)]] = True
@@ -58,13 +57,9 @@ def triplets(folder, layers=(0, 1), token="last_token", d=768, k=3):
     return folder
 
 
-def dictionary(path, form="saelens", model="gpt2", d_in=768, d_sae=16, kind="relu", bare=False):
-    """Write a dictionary in a foreign format; bare: without a word on its place."""
+def dictionary(path, form="saelens", model="gpt2", d_in=768, d_sae=16, kind="relu"):
+    """Write a dictionary in a foreign format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     found = replace(example(kind, d_in, d_sae), place=Place(model, HookPoint(3)))
-    if bare:
-        names = {"w_enc": "W_enc", "w_dec": "W_dec", "b_enc": "b_enc", "b_dec": "b_dec"}
-        save_file({theirs: found.tensors[ours] for ours, theirs in names.items()}, path)
-    else:
-        save_dictionary_as(found, path, form)
+    save_dictionary_as(found, path, form)
     return path

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import yaml
-from round_cases import light, passes
 from standing_cases import cell, record
+from submission_cases import manifest, write_manifest
 
+from mibench.intake.failures import Report
 from mibench.intake.round import read_round
 from mibench.records.store import Store
 from mibench.shared_task.draft import write_draft
@@ -57,11 +62,54 @@ def draft(parent: Path, **changes) -> RoundFolder:
 
 
 def opened(parent: Path, **changes):
-    """A round that is open: its folder and its rules."""
+    """A round that is open: its folder and its rules; those without changes are copies of one."""
+    if not changes:
+        shutil.copytree(_template(), parent, dirs_exist_ok=True)
+        folder = RoundFolder(parent / "ROUND")
+        return folder, read_round(folder.round_file)
+    return _opened(parent, **changes)
+
+
+@cache
+def _template() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="mibench-round-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _opened(place)
+    return place
+
+
+def _opened(parent: Path, **changes):
     folder = draft(parent, **changes)
     done = open_round(folder, {}, NOW)
     assert not done.failures, done.failures
     return folder, done.round
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, time=NOW):
+        self.time = time
+
+    def __call__(self):
+        return self.time
+
+
+def passes(path: Path) -> Report:
+    """A check that finds nothing."""
+    return Report(path.name)
+
+
+def light(parent: Path, name: str, **changes) -> Path:
+    """A folder with a manifest of the right keys and one small file: for checks that look at nothing."""
+    team, method, version = name.replace("__", "@").split("@")
+    folder = parent / name
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text("{}")
+    entry = {"track": "circuit", "tasks": ["ioi"], "models": ["tiny"], "level": "edge", "file": "a.json"}
+    entry |= {"sha256": "0" * 64, "bytes": 2}
+    write_manifest(folder, manifest([entry], team=team, method=method, version=version, **changes))
+    return folder
 
 
 def scored(folder: RoundFolder, parent: Path, entries, clock) -> tuple[RoundState, dict[str, str]]:

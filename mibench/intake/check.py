@@ -103,12 +103,14 @@ def _folder(folder: Path, asked: Asked, findings: Findings) -> Report:
         read = _check_artifacts(place, draft, findings)
         _check_whole(folder, draft.submission, asked.rules, findings)
         _check_round(asked, draft, findings)
-        if asked.smoke is not None and not findings.failures:
-            findings.notes += _smoked(asked, asked.smoke, draft, read)
+        if asked.smoke is not None:
+            findings.notes += _smoked(asked, asked.smoke, draft, read, passed=not findings.failures)
     return replace(report, failures=findings.all(), notes=tuple(findings.notes), n_read=len(read))
 
 
-def _smoked(asked: Asked, rows: int, draft: Draft, read: Mapping[int, Path]) -> list[str]:
+def _smoked(asked: Asked, rows: int, draft: Draft, read: Mapping[int, Path], *, passed: bool) -> list[str]:
+    if not passed:
+        return ["Nothing was scored on validation rows: mend the failures first."]
     from mibench.intake.smoke.notes import smoke_notes
 
     return smoke_notes({index: (draft.entries[index], path) for index, path in read.items()}, rows, asked.folders)

@@ -86,7 +86,7 @@ def cached_file_digest(path: Path) -> str:
 def _known_digest(entry: Path) -> str | None:
     try:
         value = json.loads(entry.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return value if isinstance(value, str) and len(value) == 64 else None
 
@@ -105,7 +105,7 @@ def _vocabulary(folder: Path) -> list[Path]:
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path, max_bytes=_MAX_CONFIG_BYTES), parse_constant=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON.", why=str(error), do="Restore or download the file.") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not a JSON object.", why=f"It holds a {type(value).__name__}.", do="Restore it.")

@@ -209,8 +209,8 @@ def _unpacked_size(content: bytes, ref: TableRef) -> int:
 
     try:
         about = pq.read_metadata(pa.BufferReader(content))
-        rows = 8 * about.num_rows * about.num_columns
-        return max(rows, sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups)))
+        sizes = (about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+        return max(8 * int(about.num_rows * about.num_columns), sum(map(int, sizes)))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise NotOfThisSubmissionError(f"{ref.file} is no table.") from error
 

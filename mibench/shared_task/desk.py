@@ -21,7 +21,7 @@ from mibench.intake.round import Round, read_round
 from mibench.shared_task.changes import Change, arrive, change, check_not_closed
 from mibench.shared_task.database import reading, writing
 from mibench.shared_task.entries import Arrival, Entry, all_entries, check_free, last_number, pending_entries
-from mibench.shared_task.folder import RoundFolder
+from mibench.shared_task.folder import REPORT_FILE, RoundFolder
 from mibench.shared_task.judging import NOT_VALID, Check, decide, run_check, verdict
 from mibench.shared_task.locks import INCOMING, flush, held, incoming
 from mibench.shared_task.quota import check_quota
@@ -53,7 +53,7 @@ class Desk:
             received = receive(source, place, team, published.rules())
             refusal = _refusal(source, received, check)
             if refusal is not None:
-                write_report(refusal, place / self.folder.report(1).name)
+                write_report(refusal, place / REPORT_FILE)
             flush(place)
             entry = self._arrive(place, received, key, published)
             # The lock of the folder lasts until here: nobody else takes the submission for one that was left.
@@ -106,7 +106,7 @@ class Desk:
         with held(place) as is_held:
             if not is_held:
                 return []
-            for part in place.glob(f".{self.folder.report(entry.id).name}.*"):
+            for part in place.glob(f".{REPORT_FILE}.*"):
                 part.unlink(missing_ok=True)
             return [self._judge(entry, check, published)[0]]
 
@@ -118,7 +118,20 @@ class Desk:
     def _clear_numbers(self, db: sqlite3.Connection) -> None:
         """Remove folders with a number that no submission has; in a transaction, since nobody numbers one beside it."""
         for path in self._without_row(last_number(db)):
+            _check_never_numbered(path)
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_never_numbered(path: Path) -> None:
+    """Check that a kill left a folder: one with a copy and a report was in the database, which must be an old one.
+
+    Raises:
+        StoreError: It was.
+    """
+    if (path / REPORT_FILE).exists() and any(one.is_dir() for one in path.iterdir()):
+        why = f"Submission {int(path.name)} was checked, and the database does not know it."
+        do = "Put the newest copy of state.sqlite back; nothing was removed."
+        raise StoreError("The database is older than the submissions beside it.", why=why, do=do)
 
 
 def _admitted(db: sqlite3.Connection, published: Round, key: str, at: datetime) -> str:

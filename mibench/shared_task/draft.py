@@ -123,7 +123,7 @@ limits:
   # Tasks and models that a submission has in each of its tracks, at least.
   min_tasks: 1
   min_models: 1
-  # Whether methods are taken too, as code that is run in the sandbox; they have a board of their own.
+  # Whether methods are taken too, as code; not possible yet.
   accepts_code: false
 
 # Conventions that scoring follows.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 from mibench.core.errors import RoundError
+from mibench.intake.names import folder_name
 from mibench.intake.round import SplitName
-from mibench.shared_task.audit import AuditLine, broken, check_chain, lines
+from mibench.shared_task.audit import AuditLine, broken, check_chain, lines, stamp
 from mibench.shared_task.changes import ARRIVED, CLOSED, CREATED, NOMINATED, NOT_NOMINATED
 from mibench.shared_task.entries import Entry, all_entries, arrival_words
 from mibench.shared_task.states import State, check_move
@@ -22,6 +23,7 @@ class _Told:
 
     team: str
     arrival: str | None
+    time: str
     line: int
     states: dict[str, State | None]
     reasons: dict[str, str | None]
@@ -76,7 +78,7 @@ def _step(told: dict[int, _Told], line: AuditLine, *, closed: bool) -> str | Non
         if number != len(told) + 1 or closed:
             return "Submissions are numbered in order of arrival, until the round is closed."
         states: dict[str, State | None] = {"standings": State.PENDING, "final": None}
-        told[number] = _Told(line.actor, line.reason, line.seq, states, {"standings": None, "final": None})
+        told[number] = _Told(line.actor, line.reason, line.time, line.seq, states, {"standings": None, "final": None})
         return None
     own = told.get(number)
     if own is None:
@@ -106,8 +108,11 @@ def _move(own: _Told, line: AuditLine, *, closed: bool) -> str | None:
 
 
 def _compare(entry: Entry, told: _Told) -> None:
+    parts = folder_name(entry.team, entry.method, entry.version) if entry.folder_name else ""
     pairs = {
         "team": (entry.team, told.team),
+        "time": (stamp(entry.handed_in), told.time),
+        "method and version": (parts, entry.folder_name),
         "name and digest": (arrival_words(entry.folder_name, entry.sha256), told.arrival),
         "state": (entry.state, told.states["standings"]),
         "reason": (entry.reason, told.reasons["standings"]),

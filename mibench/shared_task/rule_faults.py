@@ -41,6 +41,9 @@ def _all(rules: RoundRules, private: Private, now: datetime) -> Iterator[Failure
     if rules.deadline <= now:
         why = f"It is {now.isoformat(timespec='seconds')}."
         yield _fault(f"The deadline {rules.deadline.isoformat()} has passed.", why, _CORRECT)
+    if rules.limits.accepts_code:
+        why = "What is handed in is data; nothing here runs a stranger's method yet."
+        yield _fault("'limits.accepts_code' cannot be true.", why, "Write false.")
     yield from _place_faults(private)
     for index, group in enumerate(rules.cells):
         yield from _group_faults(f"cells[{index}]", group, private)

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mibench.core.errors import MibenchError, UsageError
@@ -212,11 +212,20 @@ def _guarded(scoring: Scoring, ground: Ground, pieces: Sequence[Piece]) -> None:
         report = score_files(files, settings, _Watch(scoring)) if files else None
         scoring.failures += [str(error) for _, error in report.problems] if report else []
     except Exception as error:  # noqa: BLE001  what has a record by now is not scored again
-        if len(pieces) == 1:
+        parts = _parts(ground, pieces)
+        if not parts:
             scoring.failures.append(str(error) if isinstance(error, MibenchError) else traceback.format_exc())
-            return
-        for piece in pieces:
-            _guarded(scoring, ground, [piece])
+        for part in parts:
+            _guarded(scoring, *part)
+
+
+def _parts(ground: Ground, pieces: Sequence[Piece]) -> list[tuple[Ground, Sequence[Piece]]]:
+    """What is scored by itself when it cannot be scored together: pieces, then models, then tasks."""
+    if len(pieces) > 1:
+        return [(ground, [piece]) for piece in pieces]
+    if len(ground.models) > 1:
+        return [(replace(ground, models=(model,)), pieces) for model in ground.models]
+    return [(replace(ground, tasks=(task,)), pieces) for task in ground.tasks if len(ground.tasks) > 1]
 
 
 def _read(scoring: Scoring, pieces: Sequence[Piece], settings: RunSettings) -> Iterator[tuple[Artifact, MethodRef]]:

@@ -41,17 +41,16 @@ def register(db: sqlite3.Connection, team: str, contact: str, at: datetime, *, r
         UsageError: The name or the contact cannot be used.
         RoundError: The team is there, or, to renew its key, is not.
     """
+    _check_team(team)
+    _check_contact(contact)
     known = db.execute("SELECT team FROM teams WHERE team = ?", (team,)).fetchone()
     key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     if renew:
         if known is None or known["team"] != team:
-            why = f"The round knows no team {team[:80]!r}."
+            why = f"The round knows no team {team}."
             raise RoundError("There is no key to renew.", why=why, do="Check the name, or register the team.")
-        _check_contact(contact)
         db.execute("UPDATE teams SET contact = ?, key_sha256 = ? WHERE team = ?", (contact, _digest(key), team))
     else:
-        _check_team(team)
-        _check_contact(contact)
         if known is not None:
             why = f"The round has the team {known['team']}; names that differ in upper and lower case only are one."
             do = "Choose another name, or renew its key where it was lost."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,8 +215,7 @@ def _unicode(value: str, field: str) -> str:
 def _no_duplicates(items: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(items)
     if len(row) < len(items):
-        keys = [key for key, _ in items]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in items).most_common(1)[0]
         raise _BadField(_shown(twice), "The key stands twice in the object.", "Keep one of them.")
     return row
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from datetime import timedelta
 
+import psutil
 import pytest
 from evaluation_cases import SALT
 from open_rounds import START, Clock, rules
@@ -107,3 +110,32 @@ def test_a_round_is_scored_on_its_private_rows_and_nothing_of_them_is_told(state
     for row in private_rows(state.folder):
         assert row["prompt"].encode() not in told
     assert list((state.folder.spool / "done").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["worker", "sandbox", "scorer"])
+def test_what_is_killed_in_a_real_sandbox_is_scored_in_the_next_try(state, tmp_path, backend, who):
+    key, model = state.register("team", "a@example.org"), tmp_path / "tiny"
+    state.hand_in(submission(tmp_path, model), key, lambda path: check_submission(path, Asked(folders={MODEL: model})))
+    killed = []
+
+    def kill():
+        end = time.monotonic() + 120
+        while not killed and time.monotonic() < end:
+            time.sleep(0.02)
+            started = list((state.folder.spool / "taken").glob("*/out/progress.jsonl"))
+            if started:
+                worker = psutil.Process(int(started[0].parts[-3].split("-")[-2]))
+                below = worker.children(recursive=True)
+                victim = {"worker": worker, "sandbox": below[0], "scorer": below[-1]}[who]
+                victim.kill()
+                killed.append((victim, below))
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    report = evaluate(state.folder, "standings", 1, backend, Pace(threads=1))
+    thread.join()
+    assert killed
+    assert (report.scored, report.failed, report.given_back) == ([1], {}, 1)
+    assert len(Store(state.folder.records("standings")).query()) == 2
+    assert not any(process.is_running() for _, below in killed for process in below)

@@ -11,7 +11,7 @@ import numpy as np
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import load_scores
 from mibench.artifacts.selection import Selection
-from mibench.artifacts.series import BUDGETS
+from mibench.artifacts.series import BUDGETS, CircuitSeries
 from mibench.core.errors import ArtifactError
 from mibench.core.specs import Level
 from mibench.intake.imports.context import Context, settle_model, settle_task
@@ -70,6 +70,17 @@ def note_seed(item: Item, context: Context) -> None:
         item.said["seed"] = Said(str(seed), "the name")
 
 
+def budgets_of(series: CircuitSeries) -> Said:
+    """The budgets of circuits of nine sizes, and how many edges each has."""
+    lines = []
+    for ranking in series.circuits:
+        sizes = ", ".join(
+            f"{100 * one.budget:g} %: {one.circuit.weighted_real_edges:g} edges" for one in series.sized(ranking)
+        )
+        lines.append(sizes if len(series.circuits) == 1 else f"{ranking}: {sizes}")
+    return Said("; ".join(lines), "given circuits, in the order of their sizes")
+
+
 def compact(scores: CircuitScores) -> CircuitScores:
     """The same scores as float32, where that loses nothing."""
     with np.errstate(over="ignore"):
@@ -93,6 +104,9 @@ def _load(path: Path, level: Said | None) -> CircuitScores:
 
 
 def _selected(item: Item, scores: CircuitScores, context: Context) -> CircuitScores:
+    if isinstance(scores, CircuitSeries):
+        item.said["budgets"] = budgets_of(scores)
+        return scores
     if scores.binary:
         share = scores.circuit().weighted_real_edges / scores.graph.n_edges
         budget = next((one for one in (*BUDGETS, 1.0) if share <= one * (1 + 1e-9)), 1.0)

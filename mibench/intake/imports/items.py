@@ -11,11 +11,16 @@ from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.dictionaries.dictionary import Dictionary
 from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.core.errors import MibenchError, UsageError
-from mibench.core.specs import Ranking, Track
+from mibench.core.specs import Level, Ranking, Track
 from mibench.intake.failures import Failure
 
 KEYS = ("task", "model", "level", "variable", "hook", "selection", "ranking")
 """What can be said of an artifact that does not say it."""
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "level": tuple(Level),
+    "ranking": (*Ranking, "both"),
+    "selection": ("top-n", "greedy", "pnr", "ilp", "pnr+ilp"),
+}
 Artifact = CircuitScores | Featurizers | Dictionary
 
 
@@ -121,7 +126,7 @@ class Answers:
         positions: MIB's ids of token positions, and the task's positions that they are.
 
     Raises:
-        UsageError: A value is given twice.
+        UsageError: A value is given twice, or there is no such value.
     """
 
     def __init__(self, given: Mapping[str, Iterable[str]], positions: Mapping[str, str | None] | None = None) -> None:
@@ -132,6 +137,7 @@ class Answers:
             for text in texts:
                 place, equals, value = text.rpartition("=")
                 name = (key, place.strip("/") if equals else "")
+                _check_value(key, value)
                 if self._given.setdefault(name, value) != value:
                     do = f"Say --{key} FOLDER=VALUE for each folder."
                     raise UsageError(f"--{key} is given twice.", why=f"{self._given[name]}, {value}.", do=do)
@@ -173,6 +179,13 @@ class Answers:
             for (key, place), value in self._given.items()
             if (key, place) not in self._used
         ]
+
+
+def _check_value(key: str, value: str) -> None:
+    values = _VALUES.get(key)
+    if not value or (values is not None and value not in values):
+        do = f"Say one of {', '.join(values)}." if values else f"Say --{key} VALUE, or FOLDER=VALUE."
+        raise UsageError(f"--{key} '{value[:80]}' cannot be used.", why="There is no such value.", do=do)
 
 
 def settle(item: Item, key: str, answers: Answers, own: Iterable[Said], why: str) -> str | None:

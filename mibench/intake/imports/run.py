@@ -131,7 +131,7 @@ def _look(source: Source, context: Context, files: Path) -> _Look:
         items.append(item)
         _convert(item, context, files, taken)
     check(items, files, context)
-    ignored = dict(scanned.ignored) | {note.partition(" ")[0]: note.partition(" ")[2] for note in source.notes}
+    ignored = dict(scanned.ignored) | dict(source.left_out)
     return _Look(items, ignored, failures)
 
 

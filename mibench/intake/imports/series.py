@@ -11,11 +11,13 @@ from mibench.artifacts.series_folder import load_series
 from mibench.core.errors import ArtifactError
 from mibench.core.specs import Level, Ranking
 from mibench.intake.imports.context import Context, settle_model, settle_task
-from mibench.intake.imports.importances import note_seed, one_of
+from mibench.intake.imports.importances import budgets_of, note_seed, one_of
 from mibench.intake.imports.items import Found, Item, Said
 from mibench.intake.imports.words import in_names, key_of
 
 BOTH = "both"
+_SEVERAL = "or one of neurons"
+"""What a reader says to do where circuits are of two levels."""
 _FOLDERS = {Ranking.ABSOLUTE: "abs-true", Ranking.SIGNED: "abs-false"}
 
 
@@ -88,23 +90,36 @@ def read(item: Item, context: Context) -> CircuitSeries | None:
     """
     sets = dict(item.found.rankings) or _sets(item, context)
     told = context.answers.of("level", item.place) or one_of(in_names(context.names(item), "level"))
-    told = told or context.answers.all("level")
-    with tempfile.TemporaryDirectory(dir=context.work) as place:
-        _stage(Path(place), sets, item.found.paths)
-        try:
-            series = load_series(place, level=None if told is None else Level(told.value))
-        except ArtifactError as error:
-            raise ArtifactError(error.what, why=error.why.replace(f"{place}/", ""), do=error.do) from error
+    try:
+        series = _load(item, sets, told, context)
+    except ArtifactError as error:
+        if told is not None or _SEVERAL not in error.do:
+            raise
+        told = context.answers.all("level")
+        if told is None:
+            item.ask("--level", error.why, [Level.EDGE, Level.NEURON])
+            return None
+        series = _load(item, sets, told, context)
     item.said["level"] = told or Said(series.level.value, f"its circuits are of {series.level.value}s")
+    context.answers.agrees("level", series.level.value)
     if item.found.rankings:
         names = [_FOLDERS[one] for one in sets]
         item.said["ranking"] = Said(" and ".join(sets), f"folders such as {' and '.join(names)}")
     settle_task(item, context)
     settle_model(item, series, context)
-    item.said["budgets"] = Said(_budgets(series), "given circuits, in the order of their sizes")
+    item.said["budgets"] = budgets_of(series)
     item.notes += series.notes
     note_seed(item, context)
     return series
+
+
+def _load(item: Item, sets: dict[Ranking, tuple[Path, ...]], level: Said | None, context: Context) -> CircuitSeries:
+    with tempfile.TemporaryDirectory(dir=context.work) as place:
+        _stage(Path(place), sets, item.found.paths)
+        try:
+            return load_series(place, level=None if level is None else Level(level.value))
+        except ArtifactError as error:
+            raise ArtifactError(error.what, why=error.why.replace(f"{place}/", ""), do=error.do) from error
 
 
 def _sets(item: Item, context: Context) -> dict[Ranking, tuple[Path, ...]]:
@@ -126,13 +141,3 @@ def _stage(place: Path, sets: dict[Ranking, tuple[Path, ...]], paths: tuple[Path
             (place / _FOLDERS[ranking] / path.name).symlink_to(path)
     for path in () if sets else paths:
         (place / path.name).symlink_to(path)
-
-
-def _budgets(series: CircuitSeries) -> str:
-    lines = []
-    for ranking in series.circuits:
-        sizes = ", ".join(
-            f"{100 * one.budget:g} %: {one.circuit.weighted_real_edges:g} edges" for one in series.sized(ranking)
-        )
-        lines.append(sizes if len(series.circuits) == 1 else f"{ranking}: {sizes}")
-    return "; ".join(lines)

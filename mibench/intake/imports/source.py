@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mibench.core.errors import ModelError, UsageError
@@ -27,12 +27,12 @@ class Source:
     Attributes:
         folder: Where it lies.
         name: Its name, of which the root's task and model may be told.
-        notes: What was left out on the way.
+        left_out: What was left out on the way, and why.
     """
 
     folder: Path
     name: str
-    notes: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -62,10 +62,10 @@ def opened(source: str) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix="mibench-") as place:
         top = Path(place) / "source"
         top.mkdir()
-        notes = unpack(path, top)
+        left_out = unpack(path, top)
         inside = list(top.iterdir())
         alone = inside[0] if len(inside) == 1 and inside[0].is_dir() else top
-        yield Source(alone, alone.name if alone is not top else path.name, tuple(notes))
+        yield Source(alone, alone.name if alone is not top else path.name, left_out)
 
 
 @contextmanager
@@ -91,11 +91,10 @@ def _hub(source: str) -> Iterator[Source]:
     name = inside.rpartition("/")[2] or ref.repo.rpartition("/")[2]
     with tempfile.TemporaryDirectory(prefix="mibench-") as copy:
         target = Path(copy) / name
-        notes = _copied(place, snapshot.parent.parent, target)
-        yield Source(target, name, tuple(notes))
+        yield Source(target, name, dict(_copied(place, snapshot.parent.parent, target)))
 
 
-def _copied(place: Path, cache: Path, target: Path) -> Iterator[str]:
+def _copied(place: Path, cache: Path, target: Path) -> Iterator[tuple[str, str]]:
     """Copy a folder of the hub's cache, where files are links to blobs of the same repository."""
     cache, total = cache.resolve(), 0
     target.mkdir()
@@ -106,7 +105,7 @@ def _copied(place: Path, cache: Path, target: Path) -> Iterator[str]:
             continue
         why = name_fault(name) or (None if blob.is_file() and cache in blob.parents else "It is a link to elsewhere.")
         if why:
-            yield f"{name[:200]}: {why}"
+            yield name[:200], why
             continue
         total += blob.stat().st_size
         if number >= RULES.files or total > RULES.total_bytes:

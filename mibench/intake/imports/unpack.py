@@ -54,7 +54,7 @@ def name_fault(path: str) -> str | None:
     return None
 
 
-def unpack(path: Path, place: Path, rules: Rules = RULES) -> list[str]:
+def unpack(path: Path, place: Path, rules: Rules = RULES) -> dict[str, str]:
     """Unpack an archive into an empty folder, once everything that it lists can be.
 
     Args:
@@ -72,7 +72,7 @@ def unpack(path: Path, place: Path, rules: Rules = RULES) -> list[str]:
     try:
         with read(path, rules) as members:
             plain = [one for one in members if stat.S_ISREG(one.mode) or stat.S_ISDIR(one.mode)]
-            left_out = [f"{one.path[:MAX_NAME]} is a link or device" for one in members if one not in plain]
+            left_out = {one.path[:MAX_NAME]: "It is a link or device." for one in members if one not in plain}
             _check(plain, rules)
             for one in plain:
                 _write(one, place, rules)

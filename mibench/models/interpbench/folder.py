@@ -82,7 +82,7 @@ def read_lens_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any] | None:
     """Return the manifest of a converted folder, or None where it is not a conversion of ``spec``."""
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("folder_digest"), str):
         return None

@@ -30,17 +30,17 @@ def _decide(machine: str, number: int, *arguments: int, architecture: int | None
 
 
 @pytest.mark.parametrize(
-    ("machine", "mount", "ptrace", "clone", "openat", "chmod", "socket", "read"),
-    [("x86_64", 165, 101, 56, 257, 91, 41, 0), ("aarch64", 40, 117, 220, 56, 52, 198, 63)],
+    ("machine", "mount", "ptrace", "clone", "openat", "chmods", "socket", "read"),
+    [("x86_64", 165, 101, 56, 257, [90, 91, 268, 452], 41, 0), ("aarch64", 40, 117, 220, 56, [52, 53, 452], 198, 63)],
 )
 def test_the_filter_decides_by_number_and_argument(
-    machine: str, mount: int, ptrace: int, clone: int, openat: int, chmod: int, socket: int, read: int
+    machine: str, mount: int, ptrace: int, clone: int, openat: int, chmods: list[int], socket: int, read: int
 ) -> None:
     refused = _ERROR | errno.EPERM
     assert _decide(machine, mount) == _decide(machine, ptrace) == refused
     assert _decide(machine, read) == _ALLOW
     assert _decide(machine, 435) == _ERROR | errno.ENOSYS
-    assert _decide(machine, chmod, 3, 0o777) == _ERROR
+    assert [_decide(machine, chmod, 3, 0o777) for chmod in chmods] == [_ERROR] * len(chmods)
     assert _decide(machine, clone, 0x003D0F00) == _ALLOW  # as the C library starts a thread
     assert _decide(machine, clone, 0x10000011) == refused  # a user namespace
     create, write = 0o100, 0o1

@@ -20,6 +20,8 @@ from mibench.shared_task.folder import RoundFolder
 from mibench.shared_task.state import RoundState
 from mibench.shared_task.states import State
 
+ANOTHER = """INSERT INTO entries (id, team, method, version, folder_name, handed_in, state, sha256)
+    SELECT 5, team, method, version, folder_name, handed_in, state, sha256 FROM entries WHERE id = 2"""
 COLUMNS = ("seq", "time", "actor", "entry", "what", "reason", "previous")
 
 
@@ -125,7 +127,7 @@ def test_a_hash_is_that_of_the_canonical_json_of_the_rest(state):
         "UPDATE audit SET hash = hash",
         "DELETE FROM audit WHERE seq = 23",
         "DELETE FROM audit",
-        "INSERT OR REPLACE INTO audit SELECT seq, time, actor, entry, what, 'x', previous, hash FROM audit WHERE seq = 4",
+        "REPLACE INTO audit SELECT seq, time, actor, entry, what, 'x', previous, hash FROM audit WHERE seq = 4",
         "INSERT INTO audit SELECT 99, time, actor, entry, what, reason, previous, hash FROM audit WHERE seq = 4",
         "INSERT INTO audit SELECT 0, time, actor, entry, what, reason, previous, hash FROM audit WHERE seq = 4",
         "DELETE FROM entries WHERE id = 4",
@@ -175,15 +177,16 @@ def test_the_last_line_cannot_be_cut_off_unseen(state):
         ("UPDATE entries SET final_reason = 'slow' WHERE id = 1", "the final reason of submission 1"),
         ("UPDATE entries SET nominated = 1 WHERE id = 3", "the nomination of submission 3"),
         ("UPDATE entries SET team = 'other' WHERE id = 3", "the team of submission 3"),
+        ("UPDATE entries SET handed_in = '2025-01-01T00:00:00+00:00' WHERE id = 3", "the time of submission 3"),
+        ("UPDATE entries SET version = '2' WHERE id = 3", "the method and version of submission 3"),
         ("UPDATE entries SET sha256 = 'a' WHERE id = 3", "the name and digest of submission 3"),
         ("UPDATE entries SET folder_name = 'team__z@1' WHERE id = 3", "the name and digest of submission 3"),
         ("DELETE FROM entries WHERE id = 4", "The database has no submission 4"),
-        ("INSERT INTO entries SELECT 5, team, method, version, folder_name, handed_in, state, reason, NULL, NULL, 0,"
-         " sha256, '', NULL FROM entries WHERE id = 2", "No line tells of submission 5"),
+        (ANOTHER, "No line tells of submission 5"),
         ("DELETE FROM teams WHERE team = 'other'", "other teams"),
         ("UPDATE teams SET team = 'third' WHERE team = 'other'", "other teams"),
     ],
-)  # fmt: skip
+)
 def test_a_database_that_says_something_else_is_found(state, statement, words):
     tamper(state, statement)
     with pytest.raises(StoreError, match="does not hold at line") as caught:
@@ -246,7 +249,7 @@ def test_a_file_that_is_no_log_is_refused(tmp_path, text):
 def test_any_single_change_of_a_published_log_is_seen(made, data):
     found = made.audit()
     place = data.draw(st.integers(0, len(found) - 1))
-    key = data.draw(st.sampled_from(COLUMNS + ("hash",)))
+    key = data.draw(st.sampled_from((*COLUMNS, "hash")))
     value = data.draw(st.integers(0, 99) if key in ("seq", "entry") else st.text(max_size=70))
     changed = replace(found[place], **{key: value})
     if changed == found[place]:

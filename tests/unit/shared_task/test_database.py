@@ -26,7 +26,9 @@ def path(tmp_path):
 
 def test_a_transaction_is_safe_against_power_cuts_and_checks_references(path):
     with writing(path) as db:
-        values = [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "user_version")]
+        values = [
+            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "user_version")
+        ]
         assert values == ["wal", 2, VERSION]
         assert db.execute("PRAGMA busy_timeout").fetchone()[0] >= 60_000
         assert db.in_transaction
@@ -37,9 +39,13 @@ def test_a_transaction_is_safe_against_power_cuts_and_checks_references(path):
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
 def test_a_block_that_raises_is_undone(path, failure):
-    with pytest.raises(failure), writing(path) as db:
-        db.execute("INSERT INTO teams VALUES ('a', 'c', 'k', 't')")
-        raise failure
+    def work():
+        with writing(path) as db:
+            db.execute("INSERT INTO teams VALUES ('a', 'c', 'k', 't')")
+            raise failure
+
+    with pytest.raises(failure):
+        work()
     with reading(path) as db:
         assert db.execute("SELECT count(*) FROM teams").fetchone()[0] == 0
 

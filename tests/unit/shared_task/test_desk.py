@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from open_rounds import Clock, fails, in_child, light, open_round, passes
 
+from mibench.core.errors import StoreError
 from mibench.shared_task.state import RoundState
 from mibench.shared_task.states import State
 
@@ -150,6 +151,17 @@ def test_folders_that_nobody_fills_are_removed_and_others_kept(state, key):
     (top / "notes.txt").touch()
     state.repair()
     assert [path.name for path in top.iterdir()] == ["notes.txt"]
+
+
+def test_a_database_that_was_put_back_from_an_older_copy_removes_nothing(tmp_path, state, key):
+    old = state.folder.database.read_bytes()
+    state.hand_in(light(tmp_path, "team__a@1"), key, passes)
+    state.folder.database.write_bytes(old)
+    for act in (state.repair, lambda: state.hand_in(light(tmp_path, "team__b@1"), key, passes)):
+        with pytest.raises(StoreError, match="The database is older") as caught:
+            act()
+    assert "Submission 1 was checked" in caught.value.why
+    assert (state.folder.submission(1) / "team__a@1/artifact.json").exists()
 
 
 def test_hand_ins_killed_at_random_moments_are_neither_lost_nor_doubled(tmp_path, state, key):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from circuit_series import circuits
 from open_rounds import rules
-from submission_cases import FILE, MODEL, TASK, change, entry, good, manifest, scores, write_manifest
+from submission_cases import FILE, MODEL, TASK, change, good
 
-from mibench.artifacts.files import save_scores
 from mibench.artifacts.series import BUDGETS, CircuitSeries
 from mibench.core.errors import ArtifactError, DataError
-from mibench.graph.graph import Graph
 from mibench.shared_task.pieces import method_name, pieces_of, read_piece, read_submission
 
 OTHER = "planted-induction-llama"
-LARGE = Graph(8, 8, parallel=False)
 
 
 def round_of(*groups):
@@ -24,23 +21,6 @@ def round_of(*groups):
 
 def cells(tasks=(TASK,), models=(MODEL,), **more):
     return {"track": "circuit", "tasks": list(tasks), "models": list(models), **more}
-
-
-def circuits(parent, budgets, **more):
-    """A submission of one circuit for each budget."""
-    folder, listed = good(parent), []
-    (folder / FILE).unlink()
-    ranking = scores(LARGE)
-    order = np.argsort(-np.where(ranking.graph.real_mask, ranking.scores, -np.inf), axis=None)
-    for budget in budgets:
-        members = np.zeros(ranking.scores.size, bool)
-        members[order[: max(1, int(budget * ranking.graph.n_edges))]] = True
-        file = f"artifacts/{budget}.safetensors"
-        one = scores(LARGE, in_graph=members.reshape(ranking.scores.shape) & ranking.graph.real_mask)
-        save_scores(one, folder / file)
-        listed.append(entry(folder / file, file, budget=budget, **more))
-    write_manifest(folder, manifest(listed))
-    return folder
 
 
 def test_only_the_cells_of_the_round_are_scored(tmp_path):

@@ -6,8 +6,7 @@ import json
 import re
 
 import pytest
-from opening_cases import NOW, opened, score, scored
-from round_cases import Clock
+from opening_cases import NOW, Clock, light, opened, passes, score, scored
 
 from mibench.core.errors import RoundError, StoreError
 from mibench.shared_task.contenders import contenders
@@ -19,7 +18,7 @@ ENTRIES = {"a__m@1": 0.3, "b__m@1": 0.6, "b__m@2": None, "c__m@1": "waits"}
 
 @pytest.fixture
 def clock():
-    return Clock(NOW)
+    return Clock()
 
 
 @pytest.fixture
@@ -93,8 +92,6 @@ def test_equal_states_give_equal_bytes(folder, tmp_path, clock):
 
 def test_a_superseded_version_is_on_the_page_without_a_rank(folder, tmp_path, clock):
     state, keys = scored(folder, tmp_path, {"a__m@1": 0.3}, clock)
-    from round_cases import light, passes
-
     entry, _ = state.hand_in(light(tmp_path / "in", "a__m@2", supersedes="1"), keys["a"], passes)
     score(folder, state, entry, "standings", 0.5)
     publish(folder, state, NOW)

@@ -350,5 +350,5 @@ def test_a_full_disk_leaves_no_submission(tmp_path, state, key, monkeypatch):
 
 def test_times_are_kept_in_utc(tmp_path):
     assert utc().tzinfo is UTC
-    zoned = open_round(tmp_path, lambda: START.astimezone())
+    zoned = open_round(tmp_path, START.astimezone)
     assert zoned.audit()[0].time == "2026-03-02T12:00:00.000000+00:00"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import foreign_submissions as foreign
+import mib_triplets as mib
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from mibench.artifacts.files import load_scores, save_scores
 from mibench.artifacts.formats.mib_featurizers import import_triplets
 from mibench.artifacts.selection import Selection
 from mibench.artifacts.series import CircuitSeries
+from mibench.artifacts.series_folder import load_series
 from mibench.core.errors import UsageError
 from mibench.core.specs import Level, Ranking
 from mibench.intake.check import check_submission
@@ -63,6 +65,10 @@ def asked(done):
     assert not done.written
     assert not done.folder.exists()
     return {(one.flag, one.place): one.choices for one in done.questions}
+
+
+def why_asked(done):
+    return " ".join(one.why for one in done.questions)
 
 
 def why(done):
@@ -117,7 +123,6 @@ class TestImportances:
     def test_a_model_is_told_by_its_sizes_where_only_one_has_them(self, run, source):
         foreign.importances(source / "ioi", graph=GPT2)
         assert "of no other known model" in run().items[0].said["model"].source
-        assert inferred(run(dry_run=True, where=source), "ioi/importances.json")["model"] == "gpt2" if False else True
 
     def test_two_models_of_the_same_sizes_are_asked_for(self, run, source):
         parallel = replace_graph(GPT2)
@@ -264,7 +269,7 @@ class TestNineCircuits:
         assert inferred(done, "abs-true/ioi_interpbench")["ranking"] == "absolute"
 
     def test_another_number_of_circuits_is_refused(self, run, source):
-        foreign.nine(source / "ioi_interpbench", count=9)
+        foreign.nine(source / "ioi_interpbench")
         (source / "ioi_interpbench" / "circuit_3.json").unlink()
         assert "It holds 8 circuits, too few" in why(run(ranking="both"))
 
@@ -274,6 +279,22 @@ class TestNineCircuits:
         every = np.array(LENS.real_mask)
         save_scores(replace(whole, in_graph=every), folder / "circuit_0.json", overwrite=True)
         assert "too large" in why(run(ranking="both")) or "50 %" in why(run(ranking="both"))
+
+    def test_a_file_of_mibench_with_all_nine_is_read(self, run, source):
+        foreign.nine(source / "ioi_interpbench")
+        save_scores(load_series(source / "ioi_interpbench"), made(source / "mcqa_interpbench") / "a.safetensors")
+        shutil.rmtree(source / "ioi_interpbench")
+        done = passes(run())
+        assert "50 %: " in inferred(done, "mcqa_interpbench/a.safetensors")["budgets"]
+
+    def test_circuits_of_neurons_and_edges_at_once_are_asked_about(self, run, source):
+        for path in foreign.nine(source / "ioi_interpbench", suffix=".pt").iterdir():
+            content = torch.load(path, weights_only=True)
+            neurons = torch.zeros(LENS.n_sources, 64, dtype=torch.bool)
+            neurons[:, : 4 + 4 * int(path.stem[-1])] = True
+            torch.save(content | {"neurons_in_graph": neurons, "neurons_scores": neurons.float()}, path)
+        assert asked(run(ranking="both")) == {("--level", "ioi_interpbench"): ("edge", "neuron")}
+        assert entries(passes(run(ranking="both", level="edge")))[0]["level"] == "edge"
 
 
 class TestTriplets:
@@ -291,9 +312,9 @@ class TestTriplets:
 
     def test_models_of_one_class_are_told_apart_by_size_or_asked_for(self, run, source):
         place = "arithmetic_LlamaForCausalLM_ones_carry"
-        foreign.triplets(source / place, token="last", d=4096, k=1)
-        assert asked(run())["--model", place] == ("llama-3.1-8b-instruct", "llama-3.1-8b")
-        shutil.rmtree(source)
+        mib.save(source / place, "ResidualStream(Layer-0,Token-last)")
+        assert asked(run())["--model", place] == ("llama-3.1-8b-instruct", "llama-3.1-8b", "smollm2-135m")
+        assert "no known" not in why_asked(run())
         foreign.triplets(source / place, token="last", d=576)
         assert inferred(passes(run()), place)["model"] == "smollm2-135m"
 
@@ -356,41 +377,38 @@ class TestTriplets:
 
 
 class TestDictionaries:
-    @pytest.mark.parametrize("form", ["saelens", "dictionary-learning", "sparsify", "gemma-scope", "generic", "native"])
-    def test_every_format_is_converted(self, run, source, form):
-        if form == "gemma-scope":
-            path = foreign.dictionary(
-                source / "layer_3" / "width_16" / "average_l0_4" / "params.npz", form, kind="jumprelu"
-            )
-        else:
-            path = foreign.dictionary(source / ("a.safetensors" if form in {"generic", "native"} else "a"), form)
-        if form in {"dictionary-learning", "sparsify", "gemma-scope", "generic"}:
-            done = (
-                passes(run(model="gpt2", hook=[] if form == "gemma-scope" else "residual-post.L3"))
-                if run_asks(run)
-                else run()
-            )
-        else:
-            done = passes(run())
-        assert done.written, (done.questions, done.failures)
+    @pytest.mark.parametrize(
+        ("form", "path", "kind"),
+        [
+            ("saelens", "a", "relu"),
+            ("dictionary-learning", "a", "gated"),
+            ("sparsify", "a", "topk"),
+            ("gemma-scope", "layer_3/width_16/average_l0_4/params.npz", "jumprelu"),
+            ("generic", "a.safetensors", "relu"),
+            ("native", "a.safetensors", "relu"),
+        ],
+    )
+    def test_every_format_is_converted(self, run, source, form, path, kind):
+        foreign.dictionary(source / path, form, kind=kind)
+        flags = {one.flag for one in run(dry_run=True).questions}
+        done = passes(run(**{"model": "gpt2"} if "--model" in flags else {}))
         (entry,) = entries(done)
         assert (entry["hook"], entry["models"], entry["tasks"]) == ("residual-post.L3", ["gpt2"], ["sae-core"])
-        found, expected = (
-            load_native(done.folder / entry["file"]),
-            load_dictionary(path, model="gpt2", hook="residual-post.L3"),
-        )
+        assert flags == ({"--model"} if form == "gemma-scope" else set())
+        found, expected = load_native(done.folder / entry["file"]), load_dictionary(source / path, model="gpt2")
         assert all(np.array_equal(found.tensors[name], expected.tensors[name]) for name in expected.tensors)
+        assert inferred(done, done.items[0].place)["format"] == form
 
     def test_a_place_that_nothing_says_is_asked_for(self, run, source):
-        foreign.dictionary(source / "a.safetensors", "generic", bare=True)
+        foreign.dictionary(source / "a" / "params.npz", "gemma-scope", kind="jumprelu")
         done = run()
-        assert set(asked(done)) == {("--hook", "a.safetensors"), ("--model", "a.safetensors")}
+        assert set(asked(done)) == {("--hook", "a"), ("--model", "a")}
         done = passes(run(hook="residual-post.L5", model="gpt2"))
         assert entries(done)[0]["hook"] == "residual-post.L5"
 
     def test_the_models_other_names_are_known_and_others_are_asked_for(self, run, source):
         foreign.dictionary(source / "a", model="openai-community/gpt2")
-        assert entries(passes(run(dry_run=False)))[0]["models"] == ["gpt2"]
+        assert entries(passes(run()))[0]["models"] == ["gpt2"]
 
     def test_a_model_of_no_list_is_asked_for(self, run, source):
         foreign.dictionary(source / "a", model="my-model")
@@ -476,7 +494,3 @@ class TestWhole:
         done = run(folders={"mine": tmp_path / "mine"})
         assert done.written, (done.questions, done.failures)
         assert entries(done)[0]["models"] == ["mine"]
-
-
-def run_asks(run) -> bool:
-    return bool(run(dry_run=True).questions)
