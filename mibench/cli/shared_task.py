@@ -135,6 +135,8 @@ def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, as_j
     from mibench.shared_task.folder import RoundFolder
 
     rules, state = opened(folder), state_of(folder)
+    # Refuses the final split of a round that is not closed, before a sandbox is looked for.
+    state.waiting(split)
     backend = find_backend(sandbox)
     state.repair(check_of(RoundFolder(folder), rules))
     report = evaluate(RoundFolder(folder), split, workers, backend, Pace(observer=_said if not as_json else _silent))

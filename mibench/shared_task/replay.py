@@ -112,8 +112,8 @@ def _compare(entry: Entry, told: _Told) -> None:
     pairs = {
         "team": (entry.team, told.team),
         "time": (stamp(entry.handed_in), told.time),
-        "method and version": (parts, entry.folder_name),
         "name and digest": (arrival_words(entry.folder_name, entry.sha256), told.arrival),
+        "method and version": (parts, entry.folder_name),
         "state": (entry.state, told.states["standings"]),
         "reason": (entry.reason, told.reasons["standings"]),
         "final state": (entry.final_state, told.states["final"]),

@@ -124,7 +124,11 @@ def _parsed(kind: type[_Kind], values: object, inside: tuple[str, ...]) -> tuple
     try:
         return kind.model_validate(values), []
     except ValidationError as error:
-        return None, [_fault(part, (*inside, *part["loc"])) for part in error.errors()]
+        found = error.errors()
+        # A list whose parts do not fit counts as empty besides.
+        inner = {part["loc"][:1] for part in found if len(part["loc"]) > 1}
+        told = [part for part in found if part["type"] != "too_short" or part["loc"] not in inner]
+        return None, [_fault(part, (*inside, *part["loc"])) for part in told]
 
 
 def _places(value: Any, where: str = "") -> list[str]:

@@ -28,7 +28,7 @@ class Limits:
     file_bytes: int = 4096 * MIB
     parts: int = 20_000
     instruction_bytes: int = 16 * MIB
-    instructions: int = 2**20
+    instructions: int = 2**18
     tuples: int = 2**16
     depth: int = 100
     array_bytes: int = 8192 * MIB

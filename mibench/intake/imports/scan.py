@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import stat
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ MAX_JSON = 512 * MIB
 _TORCH = (".pt", ".pth", ".bin")
 _CODE = ".py"
 _DICTIONARY_FILES = (".safetensors", ".npz")
-_TARGETS = b"position_coeff"
+_TARGETS, _OF_CIRCUITS = b"position_coeff", (b'"cfg"', b'"edges"')
 
 
 @dataclass
@@ -160,10 +161,13 @@ def _not_circuits(path: Path) -> str | None:
 def _not_json(path: Path) -> str | None:
     if path.stat().st_size > MAX_JSON:
         return f"It has more than {MAX_JSON} bytes."
-    content = path.read_bytes()
-    if _TARGETS in content:
-        return "Targets come from the task, never from who hands in."
-    return None if b'"cfg"' in content and b'"edges"' in content else "It has no 'cfg' and 'edges', as circuits have."
+    if not path.stat().st_size:
+        return "It is empty."
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(_TARGETS) >= 0:
+            return "Targets come from the task, never from who hands in."
+        is_circuit = all(content.find(word) >= 0 for word in _OF_CIRCUITS)
+    return None if is_circuit else "It has no 'cfg' and 'edges', as circuits have."
 
 
 def _is_native_scores(path: Path) -> bool:

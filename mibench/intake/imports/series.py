@@ -72,11 +72,21 @@ def _file_place(place: str, path: Path) -> str:
 
 def _are_circuits(paths: tuple[Path, ...]) -> bool:
     """Whether files say what is in a circuit, rather than how all is ranked; the first one tells."""
+    nine = len(paths) == len(BUDGETS)
     try:
-        found = load_scores(paths[0], binary=len(paths) == len(BUDGETS))
-    except ArtifactError:
-        return len(paths) != len(BUDGETS)
+        found = load_scores(paths[0], binary=nine)
+    except ArtifactError as error:
+        # Files that rank nothing are circuits, whatever is wrong with them; nine may be of two levels.
+        return not nine or _SEVERAL in error.do or not _ranks(paths[0])
     return found.binary and found.in_graph is not None and bool(found.in_graph.any())
+
+
+def _ranks(path: Path) -> bool:
+    try:
+        load_scores(path)
+    except ArtifactError:
+        return False
+    return True
 
 
 def read(item: Item, context: Context) -> CircuitSeries | None:

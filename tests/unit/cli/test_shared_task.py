@@ -207,7 +207,10 @@ def test_evaluation_takes_what_waits_and_says_what_became_of_it(run, planted, mo
     assert "standings: 1 scored, 1 failed, 0 withdrawn; in none." in done.out
     assert "2: Scoring crashed." in done.out
     assert "1 of 2" in done.err
-    done = run("shared-task", "evaluate", planted, "--split", "final", "--json")
+    done = run("shared-task", "evaluate", planted, "--split", "final")
+    assert (done.status, seen["split"]) == (1, "standings")
+    assert "error: " in done.err
+    done = run("shared-task", "evaluate", planted, "--json")
     assert done.json["failed"] == {"2": "Scoring crashed."}
 
 

@@ -254,6 +254,8 @@ def test_instructions_written_by_hand_are_those_of_torch(tmp_path, whole):
     assert same(load_arrays(path), torch.load(path, weights_only=True))
 
 
+HUGE, HUNDRED, NOTHING = b"\x8a\x08" + b"\xff" * 7 + b"\x3f" + b"K\x07\x86", b"(" + b"K\x01" * 100 + b"t", b"K\x00\x85"
+INTEGERS = STORAGE.replace(b"Float", b"Int")
 HOSTILE = {
     "beyond the storage": (tensor(offset=b"K\x01"), "goes beyond"),
     "a far stride": (tensor(strides=b"J\xff\xff\xff\x7fK\x01\x86"), "goes beyond"),
@@ -262,16 +264,16 @@ HOSTILE = {
     "a shape of text": (tensor(shape=b"X\x01\x00\x00\x006K\x07\x86"), "none can have"),
     "a shape of truth": (tensor(shape=b"\x88K\x07\x86"), "none can have"),
     "one stride": (tensor(strides=b"K\x01\x85"), "none can have"),
-    "a huge shape": (tensor(shape=b"\x8a\x08" + b"\xff" * 7 + b"\x3f" + b"K\x07\x86", strides=b"K\x00K\x00\x86"), "claims the shape"),
-    "a hundred dimensions": (tensor(shape=b"(" + b"K\x01" * 100 + b"t", strides=b"(" + b"K\x01" * 100 + b"t"), "none can have"),
-    "an offset behind an empty tensor": (tensor(offset=b"K\x2b", shape=b"K\x00\x85", strides=b"K\x01\x85"), "goes beyond"),
+    "a huge shape": (tensor(shape=HUGE, strides=b"K\x00K\x00\x86"), "claims the shape"),
+    "a hundred dimensions": (tensor(shape=HUNDRED, strides=HUNDRED), "none can have"),
+    "an offset behind an empty tensor": (tensor(offset=b"K\x2b", shape=NOTHING, strides=NOTHING), "goes beyond"),
     "no storage": (tensor(storage=b"K\x00"), "_rebuild_tensor_v2"),
     "metadata": (tensor(more=b"}X\x03\x00\x00\x00neg\x88s"), "_rebuild_tensor_v2"),
     "hooks": (tensor(hooks=b"\x89}K\x01K\x02s"), "_rebuild_tensor_v2"),
     "another storage": (tensor(storage=STORAGE.replace(b"\x000X", b"\x007X")), "no part 'data/7'"),
     "a longer storage": (tensor(storage=STORAGE.replace(b"K\x2a", b"K\x2b")), "168 bytes; 43 numbers"),
     "a negative storage": (tensor(storage=STORAGE.replace(b"K\x2a", b"J\xff\xff\xff\xff")), "names a storage"),
-    "a storage of two types": (b"]" + tensor() + b"a" + tensor(storage=STORAGE.replace(b"Float", b"Int")) + b"a", "of float32 and of int32"),
+    "a storage of two types": (b"]" + tensor() + b"a" + tensor(storage=INTEGERS) + b"a", "of float32 and of int32"),
     "a storage of quantised numbers": (tensor(storage=STORAGE.replace(b"Float", b"QInt8")), "torch QInt8Storage"),
     "a storage by itself": (STORAGE, "Storage by itself"),
     "a function by itself": (b"ctorch._utils\n_rebuild_tensor_v2\n", "Maker by itself"),
@@ -313,9 +315,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_instructions_are_refused_and_named(tmp_path, whole, name):
     value, said = HOSTILE[name]
-    start = time.perf_counter()
+    start = time.process_time()
     assert said in refusal(repacked(whole, tmp_path / "b.pt", instructions=instructions(value)))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("code", [b"", b"\x80\x02", b".", b"K\x01K\x02.", b"(K\x01.", b"\x80\x02N", b"\x80\x07N."])
@@ -473,7 +475,8 @@ def test_mutated_files_are_refused_or_read_as_torch_does(tmp_path_factory, edits
 
 
 @pytest.mark.slow
-@settings(max_examples=30_000, deadline=None)
+@pytest.mark.timeout(1200)
+@settings(max_examples=20_000, deadline=None)
 @given(EDITS)
 def test_many_mutated_files_are_refused_or_read_as_torch_does(tmp_path_factory, edits):
     mutated_files(tmp_path_factory.getbasetemp(), edits)
@@ -482,13 +485,13 @@ def test_many_mutated_files_are_refused_or_read_as_torch_does(tmp_path_factory, 
 CODES = b"\x80\x02(N\x88\x89JKM\x8aGXqrhj]ae}su)\x85\x86\x87tcRbQ.\x00\x01"
 
 
+PIECES = [*(bytes([one]) for one in CODES), STORAGE, tensor(), HOOKS, b"K\x01", b"X\x01\x00\x00\x00a"]
+
+
 @pytest.mark.slow
-@settings(max_examples=30_000, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from([*(bytes([one]) for one in CODES), STORAGE, tensor(), HOOKS, b"K\x01", b"X\x01\x00\x00\x00a"])
-    )
-)
+@pytest.mark.timeout(1200)
+@settings(max_examples=10_000, deadline=None)
+@given(st.lists(st.sampled_from(PIECES)))
 def test_instructions_at_random_are_refused_or_read_as_torch_does(tmp_path_factory, codes):
     folder = tmp_path_factory.getbasetemp()
     (folder / "whole.pt").write_bytes(saved({"a": BASE}))
@@ -506,27 +509,29 @@ _BOMBS = """
         return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
     idle = peak()
     for path in sorted(folder.glob("*.pt")):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             load_arrays(path)
         except ArtifactError as error:
             print(error.why[:60], file=sys.stderr)
-        print(path.stem, round(time.perf_counter() - start, 2), peak() - idle)
+        print(path.stem, round(time.process_time() - start, 2), peak() - idle)
     print("torch" in sys.modules)
 """
 
 
 def test_bombs_take_little_time_and_memory(tmp_path, whole):
-    many = b"]" * 1_000_000
+    flat = tensor(shape=b"\x8a\x05\xff\xff\xff\xff\x0fK\x07\x86", strides=b"K\x00K\x01\x86") + b"a"
     bombs = {
-        "deep lists": many + b"a" * 999_999,
+        "deep lists": b"]" * 130_000 + b"a" * 129_999,
+        "deeper lists": b"]" * 1_000_000 + b"a" * 999_999,
         "deep tuples": b")" + b"\x85" * 1_000_000,
         "flat dicts": b"(" + b"}" * 1_000_000 + b"l",
+        "dicts": b"]" + b"(" + b"}" * 200_000 + b"e",
         "marks": b"(" * 2_000_000,
         "strings": b"(" + b"X\x00\x00\x00\x00" * 1_000_000 + b"t",
         "laughs": b"(]" + b"".join(b"q%c](h%ch%ce" % (n, n, n) for n in range(90)) + b"t",
         "many laughs": b"(]" + b"".join(b"q%c](%se" % (n, b"h%c" % n * 1000) for n in range(90)) + b"t",
-        "shapes": b"]" + (tensor(shape=b"\x8a\x05\xff\xff\xff\xff\x0fK\x07\x86", strides=b"K\x00K\x01\x86") + b"a") * 300,
+        "shapes": b"]" + flat * 300,
     }  # fmt: skip
     folder = tmp_path / "bombs"
     folder.mkdir()

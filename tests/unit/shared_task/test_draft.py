@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opening_cases import values
 
 from mibench.core.errors import StoreError, UsageError
-from mibench.intake.round import Limits, RoundRules, Scoring
+from mibench.intake.round import Board, CellGroup, Limits, RoundRules, Scoring
 from mibench.intake.strict_yaml import load_strict
 from mibench.shared_task.draft import FILL_IN, write_draft, write_secret
 from mibench.shared_task.folder import RoundFolder
+from mibench.shared_task.rule_faults import rule_faults
 from mibench.shared_task.rules import read_rules
 
 NOW = datetime(2030, 3, 1, 12, tzinfo=UTC)
@@ -116,8 +121,47 @@ def test_what_does_not_fit_is_named(tmp_path, text, what):
     assert all(one.why and one.do for one in found.failures)
 
 
+def test_a_list_with_a_wrong_part_is_not_called_too_short(tmp_path):
+    (tmp_path / "round.yaml").write_text("cells: [{track: circuit, tasks: [ioi], level: edgy}]\n")
+    told = [one.what for one in read_rules(tmp_path / "round.yaml").failures]
+    assert "'cells[0].level' does not fit." in told
+    assert "'cells' does not fit." not in told
+
+
 def test_paths_begin_where_the_rules_are(folder):
     text = folder.rules_file.read_text()
     folder.rules_file.write_text(text.replace("model_folders: {}", "model_folders: {a: ../a, b: /b}"))
     found = read_rules(folder.rules_file).private.model_folders
     assert {name: str(path) for name, path in found.items()} == {"a": str(folder.path.parent / "a"), "b": "/b"}
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["ioi", "sae", "circuit"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES = [(key,) for key in (*RoundRules.model_fields, "private")]
+PLACES += [("cells", 0, key) for key in CellGroup.model_fields] + [("boards", 0, key) for key in Board.model_fields]
+PLACES += [("limits", key) for key in Limits.model_fields] + [("private", "texts"), ("cells", 0), ("boards", 0)]
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(PLACES), value=JSON)
+def test_whatever_stands_in_a_place_the_faults_are_told(tmp_path, place, value):
+    own = json.loads(json.dumps(values(tmp_path)))
+    own["limits"] = {}
+    inside = own
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    path = tmp_path / "round.yaml"
+    path.write_text(json.dumps(own), encoding="utf-8")
+    found = read_rules(path)
+    told = [*found.failures, *rule_faults(found.rules, found.private, NOW)]
+    assert all(one.what and one.why and one.do for one in told)
+    assert told or RoundRules.model_validate(found.rules.model_dump()) == found.rules

@@ -202,7 +202,7 @@ def check_kills(state, n_entries, kills, seed):
     driver = start_driver(state)
     while sum(hits.values()) < kills and time.monotonic() < end:
         time.sleep(draw.uniform(0.05, 0.4))
-        who = draw.choice(["worker", "worker", "scorer", "driver"])
+        who = draw.choice(["worker", "worker", "worker", "scorer", "scorer", "scorer", "driver"])
         if who == "driver":
             hits[who] += kill(driver.pid)
             driver.wait()
@@ -234,4 +234,6 @@ def test_whatever_is_killed_very_often_nothing_is_lost_and_nothing_scored_twice(
     for number in range(1, 21):
         put(state, tmp_path, key, number, "slow 0.5")
     hits = check_kills(state, 20, kills=60, seed=seed)
-    assert all(count > 5 for count in hits.values()), hits
+    sys.stderr.write(f"{hits}\n")
+    assert min(hits.values()) > 2, hits
+    assert sum(hits.values()) > 30, hits

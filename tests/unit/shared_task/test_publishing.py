@@ -130,6 +130,14 @@ def test_final_results_wait_for_closing_and_for_the_last_score(folder, tmp_path,
     assert (folder.public / "audit.jsonl").read_text().count("\n") == len(state.audit())
 
 
+def test_words_of_the_rules_do_not_act_on_the_front_page(tmp_path, clock):
+    folder, _ = opened(tmp_path, title="<script>alert(1)</script>", organiser="[x](javascript:y)")
+    publish(folder, RoundState(folder, clock), NOW)
+    for path in folder.public.rglob("*"):
+        assert path.is_dir() or path.name == "round.json" or "<script>" not in path.read_text(), path
+    assert "[x](javascript" not in (folder.public / "README.md").read_text()
+
+
 def test_without_entries_there_is_a_page_too(folder, clock):
     publish(folder, RoundState(folder, clock), NOW)
     assert standings(folder)["entries"] == []

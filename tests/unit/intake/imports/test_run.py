@@ -485,6 +485,30 @@ class TestWhole:
         again = run()
         assert content == {path.name: path.read_bytes() for path in again.folder.rglob("*") if path.is_file()}
 
+    def test_a_repository_of_the_hub_is_imported_from_the_cache(self, run, tmp_path, monkeypatch):
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        repo = tmp_path / "hub" / "models--org--mine"
+        own = foreign.triplets(tmp_path / "x" / "ioi_task_GPT2LMHeadModel_output_token", token="all")
+        foreign.importances(own.parent / "ioi_interpbench")
+        for number, path in enumerate(sorted(one for one in own.parent.rglob("*") if one.is_file())):
+            link = repo / "snapshots" / commit / "das" / path.relative_to(own.parent)
+            (repo / "blobs").mkdir(parents=True, exist_ok=True)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, repo / "blobs" / str(number))
+            link.symlink_to(repo / "blobs" / str(number))
+        done = passes(run(f"hub:org/mine@{commit}/das"))
+        assert [item.found.layout for item in done.items] == ["importances", "triplets"]
+        assert inferred(done, "ioi_task_GPT2LMHeadModel_output_token")["sites"] == "2"
+
+    def test_an_archive_of_one_cell_is_imported(self, run, tmp_path):
+        own = foreign.triplets(tmp_path / "x" / "ioi_task_GPT2LMHeadModel_output_token", token="all")
+        path = shutil.make_archive(str(tmp_path / "a"), "zip", own.parent)
+        done = passes(run(path))
+        assert inferred(done, ".")["model"] == "gpt2"
+        assert not list(Path("/tmp").glob("mibench-*/source/ioi_task*"))
+
     def test_a_model_on_this_machine_can_be_named(self, run, source, tmp_path):
         from transformers import GPT2Config
 
