@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,9 @@ def _convert(item: Item, context: Context, files: Path, taken: set[str]) -> None
             save(item, artifact, files, taken)
     except MibenchError as error:
         item.fail(error, context.root)
+    except OSError as error:
+        what, why = f"{item.place} cannot be read.", f"{error.strerror or error}."
+        item.failures.append(Failure(what, why, "Check the file and its rights.", item.place))
 
 
 def _report(order: Order, found: _Look, folder: Path) -> Imported:
@@ -159,8 +162,6 @@ def _report(order: Order, found: _Look, folder: Path) -> Imported:
 
 def to_json(done: Imported) -> dict[str, Any]:
     """What an import did, as JSON values."""
-    from dataclasses import asdict
-
     return {
         "source": done.source,
         "folder": str(done.folder),

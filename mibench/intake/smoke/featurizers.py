@@ -17,7 +17,7 @@ from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.interchange.objective import targets
 from mibench.engine.interchange.options import Intervention, SiteEdit
 from mibench.engine.interchange.outputs import Outputs
-from mibench.intake.smoke.verdict import Measured, Own, Variant, below_floor, cause
+from mibench.intake.smoke.verdict import MARGIN, Measured, Own, Variant, below_floor, cause
 from mibench.methods.method import Method
 from mibench.metrics.faithfulness import FloatArray
 from mibench.runner.handed_in_featurizers import ground_of
@@ -28,8 +28,8 @@ from mibench.runner.workbench import Workbench
 from mibench.tasks.interchange import EncodedInterchange
 from mibench.tracks.linear_target import fit_linear
 
-MOST_SITES = 12
-"""Sites at which variants are tried; of more, so many, evenly spread."""
+MOST_SITES = 16
+"""Sites that are scored; of more, so many, evenly spread."""
 _FIT_ROWS = 40
 
 _TRANSPOSED = ("with its rotation transposed", "Features are x R, a column of R for each: hand in the transpose.")
@@ -57,16 +57,10 @@ def featurizer_warning(found: Featurizers, bench: Workbench, task: str, rows: in
         MibenchError: The task cannot be used with the model, or it solves none of the rows.
     """
     ground = _ground(found, bench, task, rows)
-    own, sites = ground.best(found.sites), _spread(found.sites)
-    tried = []
-    for (words, do), change in ((_TRANSPOSED, _transposed), (_INVERTED, _inverted)):
-        other = _changed(sites, change)
-        if other:
-            tried.append(Variant(words, do, ground.best(other)))
-    for by, (words, do) in _SHIFTS.items():
-        other = _shifted(sites, by, bench.model.anatomy.n_layers)
-        if other:
-            tried.append(Variant(words, do, ground.best(other)))
+    sites = _spread(found.sites)
+    own = ground.best(sites)
+    # What is right nearly always cannot gain the margin.
+    tried = _variants(ground, sites) if own.value < 1 - MARGIN else []
     asked = Own(
         measured=own,
         best=1.0,
@@ -77,6 +71,13 @@ def featurizer_warning(found: Featurizers, bench: Workbench, task: str, rows: in
         n=len(ground.rows),
     )
     return cause(asked, tried) or below_floor(asked)
+
+
+def _variants(ground: _Ground, sites: Sequence[SiteFeaturizer]) -> list[Variant]:
+    n_layers = ground.bench.model.anatomy.n_layers
+    changed = [(*words, _changed(sites, change)) for words, change in _CHANGES]
+    shifted = [(*words, _shifted(sites, by, n_layers)) for by, words in _SHIFTS.items()]
+    return [Variant(words, do, ground.best(other)) for words, do, other in (*changed, *shifted) if other]
 
 
 @dataclass(frozen=True)
@@ -194,3 +195,6 @@ def _inverted(one: Operation) -> Operation:
     if one.kind != "linear" or one.tensors["weight"].shape[0] != one.tensors["weight"].shape[1]:
         return one
     return replace(one, tensors={"weight": one.tensors["inverse"], "inverse": one.tensors["weight"]})
+
+
+_CHANGES = ((_TRANSPOSED, _transposed), (_INVERTED, _inverted))

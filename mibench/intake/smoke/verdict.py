@@ -13,7 +13,7 @@ from mibench.metrics.faithfulness import FloatArray
 RESAMPLING = Resampling()
 MARGIN = 0.1
 """What a variant has to gain in 97.5 % of the resamples before it is told, on a scale of which 1 is everything."""
-SHARE = 0.5
+SHARE = 0.4
 """Of what an artifact, and the floor, lack to the best score, a variant may lack so much."""
 
 
