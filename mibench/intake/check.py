@@ -14,10 +14,11 @@ from mibench.core.files import exists, is_folder, read_text
 from mibench.core.hashing import file_digest
 from mibench.intake.archive import is_archive, unpacked
 from mibench.intake.cells import coverage_faults, repeated, task_faults, too_many, track_faults
+from mibench.intake.code_files import code_refused, methods_faults, without_index
 from mibench.intake.contents import content_fault, document_fault
 from mibench.intake.draft import Draft, read_draft
 from mibench.intake.failures import Failure, Findings, Report
-from mibench.intake.manifest import MANIFEST, ArtifactEntry, Submission
+from mibench.intake.manifest import MANIFEST, ArtifactEntry, CellEntry, Submission
 from mibench.intake.model_sizes import ModelSizes, model_sizes
 from mibench.intake.names import collisions, folder_name, parse_folder_name
 from mibench.intake.reading import artifact_faults
@@ -101,6 +102,7 @@ def _folder(folder: Path, asked: Asked, findings: Findings) -> Report:
         place = _Place(folder, files, asked)
         _check_files(place, draft, findings)
         read = _check_artifacts(place, draft, findings)
+        _check_methods(place, draft, findings)
         _check_whole(folder, draft.submission, asked.rules, findings)
         _check_round(asked, draft, findings)
         if asked.smoke is not None:
@@ -175,7 +177,7 @@ def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> dict[in
     """Check the artifacts; return those that could be read, by their place in the manifest."""
     crowd = too_many(draft.entries)
     findings.add(*(repeated(draft.entries) if crowd is None else [crowd]))
-    sizes = _sizes(place.asked, draft, findings)
+    sizes = _sizes(place.asked, draft.entries, findings)
     read = {}
     for index, entry in draft.entries.items():
         findings.add(*task_faults(index, entry))
@@ -186,6 +188,16 @@ def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> dict[in
                 what, why = f"{entry.path} cannot be used.", error.why.replace(f"{place.folder}/", "")
                 findings.add(Failure(what, why, error.do, entry.path, index))
     return read
+
+
+def _check_methods(place: _Place, draft: Draft, findings: Findings) -> None:
+    """Methods are read as text, where they are taken at all; nothing of them is run."""
+    refused = None if place.asked.rules.code else code_refused(draft.methods)
+    if refused is not None:
+        findings.add(refused)
+        return
+    _sizes(place.asked, draft.methods, findings)
+    findings.add(*methods_faults(place.folder, place.files, draft.methods))
 
 
 def _path_of(place: _Place, index: int, entry: ArtifactEntry, findings: Findings) -> Path | None:
@@ -228,10 +240,11 @@ def _is_itself(path: Path, index: int, entry: ArtifactEntry, findings: Findings)
     return fault is None
 
 
-def _sizes(asked: Asked, draft: Draft, findings: Findings) -> dict[str, ModelSizes]:
+def _sizes(asked: Asked, entries: Mapping[int, CellEntry], findings: Findings) -> dict[str, ModelSizes]:
     """Sizes of all models; of one that is not known, the first artifact that names it has the failure."""
-    first: dict[str, int] = {}
-    for index, entry in draft.entries.items():
+    first: dict[str, int | None] = {}
+    for number, entry in entries.items():
+        index = number if isinstance(entry, ArtifactEntry) else None
         for model in entry.models:
             first.setdefault(model, index)
     sizes = {}
@@ -267,5 +280,7 @@ def _check_round(asked: Asked, draft: Draft, findings: Findings) -> None:
     if asked.round is None:
         return
     findings.notes += round_notes(asked.round, datetime.now(UTC))
-    if too_many(draft.entries) is None:
-        findings.add(*round_faults(asked.round, draft.entries))
+    entries = draft.methods or draft.entries
+    if too_many(entries) is None:
+        found = round_faults(asked.round, entries)
+        findings.add(*(without_index(found) if draft.methods else found))

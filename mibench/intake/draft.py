@@ -12,10 +12,24 @@ from mibench.artifacts.circuit import brief
 from mibench.core.errors import DataError
 from mibench.core.names import did_you_mean
 from mibench.intake.failures import Failure
-from mibench.intake.manifest import MANIFEST, MAX_ARTIFACTS, ArtifactEntry, HubFile, Submission, TrainingData
+from mibench.intake.manifest import (
+    MANIFEST,
+    MAX_ARTIFACTS,
+    MAX_METHODS,
+    ArtifactEntry,
+    CodeEntry,
+    HubFile,
+    Submission,
+    TrainingData,
+)
 from mibench.intake.strict_yaml import load_strict
 
-_ENTRY = TypeAdapter(ArtifactEntry)
+_LISTS: Mapping[str, tuple[type[BaseModel], int]] = {
+    "artifacts": (ArtifactEntry, MAX_ARTIFACTS),
+    "methods": (CodeEntry, MAX_METHODS),
+}
+_ADAPTERS = {key: TypeAdapter(kind) for key, (kind, _) in _LISTS.items()}
+_WHOLE = "The manifest does not fit."
 _KEYS = tuple(Submission.model_fields)
 _INSIDE: Mapping[str, type[BaseModel]] = {"training_data": TrainingData, "hub": HubFile}
 
@@ -27,12 +41,14 @@ class Draft:
     Attributes:
         submission: The whole manifest; None: something is wrong with it.
         entries: Artifacts that are understood, by their place in the list.
+        methods: Methods, likewise.
         listed: Files that it names, those of entries that are not understood included.
         failures: What is wrong with it.
     """
 
     submission: Submission | None
     entries: Mapping[int, ArtifactEntry]
+    methods: Mapping[int, CodeEntry]
     listed: frozenset[str]
     failures: tuple[Failure, ...]
 
@@ -46,44 +62,49 @@ def read_draft(text: str) -> Draft:
     if not isinstance(values, dict):
         do = "Write it as mibench submit init does."
         return _empty(Failure(f"{MANIFEST} is not a manifest.", f"It is {brief(values)}, not a mapping.", do, MANIFEST))
-    artifacts = values.get("artifacts")
-    found: list[Failure] = []
-    entries = _entries(artifacts, found) if isinstance(artifacts, list) and len(artifacts) <= MAX_ARTIFACTS else {}
-    known = [artifacts[index] for index in entries] if isinstance(artifacts, list) and entries else artifacts
-    submission = None
+    lists = {key: _List(values.get(key), key) for key in _LISTS}
+    known = values | {key: one.known for key, one in lists.items() if key in values}
+    submission, found = None, [fault for one in lists.values() for fault in one.found]
     try:
-        submission = Submission.model_validate(values | {"artifacts": known} if "artifacts" in values else values)
+        submission = Submission.model_validate(known)
     except ValidationError as error:
-        # Of a list in which no artifact is understood, each one has said so.
-        told = bool(found) and not entries
-        found = [
-            one
-            for part in error.errors()
-            if not (told and part["loc"][:1] == ("artifacts",))
-            for one in (_failure(part, ()),)
-        ] + found
-    listed = frozenset(_files(artifacts))
-    return Draft(None if found else submission, entries, listed, tuple(found))
+        # Of a list in which nothing is understood, each entry has said so.
+        told = {(key,) for key, one in lists.items() if one.found and not one.entries}
+        found = [_failure(part, ()) for part in error.errors() if part["loc"][:1] not in told] + found
+    if not any(map(values.get, lists)) and not any(one.file == MANIFEST and one.what == _WHOLE for one in found):
+        found.append(Failure("'artifacts' is missing.", "Nothing is handed in.", f"Add it to {MANIFEST}.", MANIFEST))
+    artifacts, methods = lists["artifacts"].entries, lists["methods"].entries
+    listed = frozenset(file for one in lists.values() for file in one.files)
+    return Draft(None if found else submission, artifacts, methods, listed, tuple(found))
 
 
 def _empty(failure: Failure) -> Draft:
-    return Draft(None, {}, frozenset(), (failure,))
+    return Draft(None, {}, {}, frozenset(), (failure,))
 
 
-def _entries(artifacts: list[Any], found: list[Failure]) -> dict[int, ArtifactEntry]:
-    entries = {}
-    for index, value in enumerate(artifacts):
-        try:
-            entries[index] = _ENTRY.validate_python(value)
-        except ValidationError as error:
-            found += [_failure(part, ("artifacts", index)) for part in error.errors()]
-    return entries
+class _List:
+    """A list of the manifest, entry by entry.
 
+    Attributes:
+        entries: What is understood, by its place.
+        found: What is wrong with the others.
+        known: The list without those; as it is, where nothing is understood.
+        files: Files that it names.
+    """
 
-def _files(artifacts: object) -> list[str]:
-    entries = artifacts if isinstance(artifacts, list) else []
-    files = [one.get("file") for one in entries[:MAX_ARTIFACTS] if isinstance(one, dict)]
-    return [file for file in files if isinstance(file, str)]
+    def __init__(self, values: object, key: str) -> None:
+        limit = _LISTS[key][1]
+        listed = values if isinstance(values, list) and len(values) <= limit else []
+        self.entries: dict[int, Any] = {}
+        self.found: list[Failure] = []
+        for index, value in enumerate(listed):
+            try:
+                self.entries[index] = _ADAPTERS[key].validate_python(value)
+            except ValidationError as error:
+                self.found += [_failure(part, (key, index)) for part in error.errors()]
+        self.known = [listed[index] for index in self.entries] if self.entries else values
+        named = [one.get("file") for one in values[:limit] if isinstance(one, dict)] if isinstance(values, list) else []
+        self.files = [file for file in named if isinstance(file, str)]
 
 
 def _failure(error: Any, place: tuple[str | int, ...]) -> Failure:
@@ -99,7 +120,7 @@ def _failure(error: Any, place: tuple[str | int, ...]) -> Failure:
         do = did_you_mean(str(where[-1])[:80], _known_keys(where))
     else:
         value = "" if isinstance(error["input"], dict | list) else f" It is {brief(error['input'])}."
-        what, why = f"'{name}' does not fit." if name else "The manifest does not fit.", _reason(error) + value
+        what, why = f"'{name}' does not fit." if name else _WHOLE, _reason(error) + value
         do = "Put it in quotes." if error["type"] == "string_type" else f"Correct it in {MANIFEST}."
     return Failure(what, why, do, MANIFEST, index)
 
@@ -115,7 +136,7 @@ def _known_keys(where: tuple[str | int, ...]) -> tuple[str, ...]:
     parents = [part for part in where[:-1] if isinstance(part, str)]
     if parents and parents[-1] in _INSIDE:
         return tuple(_INSIDE[parents[-1]].model_fields)
-    return tuple(ArtifactEntry.model_fields) if parents[:1] == ["artifacts"] else _KEYS
+    return tuple(_LISTS[parents[0]][0].model_fields) if parents and parents[0] in _LISTS else _KEYS
 
 
 def _shown(where: tuple[str | int, ...]) -> str:

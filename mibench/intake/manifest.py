@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mibench.core.files import MIB
 from mibench.core.specs import Frozen, Level, Params, Track
 from mibench.intake.names import MAX_NAME, MAX_PATH, NAME_PATTERN, folder_name, name_fault, path_fault
 from mibench.intake.rules import Rules
@@ -14,6 +15,9 @@ from mibench.intake.rules import Rules
 MANIFEST = "submission.yaml"
 SCHEMA_VERSION = 1
 MAX_ARTIFACTS = 1000
+MAX_METHODS = 100
+MAX_CODE_BYTES = MIB
+CODE_SUFFIX = ".py"
 MAX_CELLS = 200
 SUFFIXES = {Track.CIRCUIT: (".safetensors", ".json"), Track.VARIABLE: (".safetensors",), Track.SAE: (".safetensors",)}
 """What artifacts of each track are: data, never code."""
@@ -71,8 +75,11 @@ class HubFile(Frozen):
     """Path of the file in the repository."""
 
 
-class ArtifactEntry(Frozen):
-    """One artifact: a file, and the cells that it is scored in (tasks × models)."""
+class CellEntry(Frozen):
+    """Cells of a submission: one track, tasks × models, and what tells them from others of the same names."""
+
+    LISTED: ClassVar[str]
+    """Key of the list that it stands in."""
 
     track: Track
     """circuit, variable or sae."""
@@ -82,14 +89,55 @@ class ArtifactEntry(Frozen):
     """Models; see mibench list models. Empty for generated data, which need none."""
     level: Level | None = None
     """What is scored, of circuits: edge, node or neuron."""
-    budget: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Of one circuit in place of a ranking: the largest share of the graph's edges that it may have."""
     variable: Line | None = None
     """Causal variable, of featurizers; several that are interchanged together are joined by ``+``."""
     hook: Line | None = None
     """Where a dictionary reads, such as residual-post.L12; a->b of a transcoder."""
     seed: Count | None = None
     """Seed of the method; none: it draws nothing."""
+
+    @model_validator(mode="after")
+    def _of_its_track(self) -> Self:
+        given = {key: track for key, track in _OF_TRACK.items() if getattr(self, key, None) is not None}
+        foreign = [key for key, track in given.items() if track != self.track]
+        if foreign:
+            raise ValueError(f"'{foreign[0]}' is for the track {_OF_TRACK[foreign[0]]}, this is {self.track}.")
+        needed = {Track.CIRCUIT: "level", Track.VARIABLE: "variable"}.get(self.track)
+        if needed is not None and getattr(self, needed) is None:
+            raise ValueError(f"The track {self.track} needs '{needed}'.")
+        if not self.models and self.track is not Track.SAE:
+            raise ValueError("'models' is empty.")
+        return self
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each of its tasks with each of its models (``""``: no model)."""
+        return [(task, model) for task in self.tasks for model in self.models or ("",)]
+
+    @property
+    def cells(self) -> list[tuple[object, ...]]:
+        """What is scored of it; no two entries of a submission may be for the same."""
+        own = (self.level, self.variable, self.hook, self.seed, *self.apart)
+        return [(self.track, task, model, *own) for task, model in self.pairs]
+
+    @property
+    def apart(self) -> tuple[object, ...]:
+        """What else tells it from others with the same cells."""
+        return ()
+
+    @property
+    def identity(self) -> list[tuple[object, ...]]:
+        """What no other entry may have, besides its cells."""
+        return []
+
+
+class ArtifactEntry(CellEntry):
+    """One artifact: a file, and the cells that it is scored in (tasks × models)."""
+
+    LISTED: ClassVar[str] = "artifacts"
+
+    budget: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Of one circuit in place of a ranking: the largest share of the graph's edges that it may have."""
     file: FilePath | None = None
     """Path of the file inside this folder."""
     hub: HubFile | None = None
@@ -100,17 +148,9 @@ class ArtifactEntry(Frozen):
     """Their number."""
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _one_file(self) -> Self:
         if (self.file is None) == (self.hub is None):
             raise ValueError("Give either file or hub, not both.")
-        foreign = [key for key, track in _OF_TRACK.items() if getattr(self, key) is not None and track != self.track]
-        if foreign:
-            raise ValueError(f"'{foreign[0]}' is for the track {_OF_TRACK[foreign[0]]}, this is {self.track}.")
-        needed = {Track.CIRCUIT: "level", Track.VARIABLE: "variable"}.get(self.track)
-        if needed is not None and getattr(self, needed) is None:
-            raise ValueError(f"The track {self.track} needs '{needed}'.")
-        if not self.models and self.track is not Track.SAE:
-            raise ValueError("'models' is empty.")
         if not self.path.lower().endswith(SUFFIXES[self.track]):
             raise ValueError(f"'{self.path}' is no {' or '.join(SUFFIXES[self.track])} file.")
         return self
@@ -121,23 +161,50 @@ class ArtifactEntry(Frozen):
         return self.file or (self.hub.path if self.hub is not None else "")
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Each of its tasks with each of its models (``""``: no model)."""
-        return [(task, model) for task in self.tasks for model in self.models or ("",)]
+    def apart(self) -> tuple[object, ...]:
+        """The size of one circuit."""
+        return (self.budget,)
 
     @property
-    def cells(self) -> list[tuple[object, ...]]:
-        """What is scored with it; no two artifacts of a submission may be for the same."""
-        own = (self.level, self.budget, self.variable, self.hook, self.seed)
-        return [(self.track, task, model, *own) for task, model in self.pairs]
+    def identity(self) -> list[tuple[object, ...]]:
+        """Its bytes, and where they are."""
+        return [("sha256", self.sha256), ("file", self.path, self.hub)]
+
+
+class CodeEntry(CellEntry):
+    """One method: a function of a Python file, run for each of its tasks on each of its models."""
+
+    LISTED: ClassVar[str] = "methods"
+
+    file: FilePath
+    """Path of the file inside this folder; it may import others that are listed and lie beside it."""
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    """Name of the function, which takes a view and returns the artifact; the file has the line ``def NAME(``."""
+    parameters: Params = Field(default_factory=dict)
+    """Its parameters."""
+    sha256: Sha256
+    """Digest of the file's bytes."""
+    bytes: Annotated[int, Field(strict=True, gt=0, le=MAX_CODE_BYTES)]
+    """Their number."""
+
+    @model_validator(mode="after")
+    def _is_python(self) -> Self:
+        if not self.file.endswith(CODE_SUFFIX):
+            raise ValueError(f"'{self.file}' is no {CODE_SUFFIX} file.")
+        return self
+
+    @property
+    def path(self) -> str:
+        """Path of the file."""
+        return self.file
 
 
 _OF_TRACK = {"level": Track.CIRCUIT, "budget": Track.CIRCUIT, "variable": Track.VARIABLE, "hook": Track.SAE}
-"""Keys of an artifact that belong to one track."""
+"""Keys of an entry that belong to one track."""
 
 
 class Head(Frozen):
-    """Everything of a manifest but its artifacts."""
+    """Everything of a manifest but its artifacts and methods."""
 
     schema_version: Literal[1]
     """Version of this format."""
@@ -185,8 +252,27 @@ class Head(Frozen):
 class Submission(Head):
     """A manifest."""
 
-    artifacts: Annotated[tuple[ArtifactEntry, ...], Field(min_length=1, max_length=MAX_ARTIFACTS)]
+    artifacts: Annotated[tuple[ArtifactEntry, ...], Field(max_length=MAX_ARTIFACTS)] = ()
     """What is handed in."""
+    methods: Annotated[tuple[CodeEntry, ...], Field(max_length=MAX_METHODS)] = ()
+    """In place of artifacts: methods that make them, where code is taken."""
+    made_from: Sha256 | None = None
+    """Of artifacts that mibench submit make made: sha256 of the manifest with the methods."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.methods and self.artifacts:
+            raise ValueError("It has artifacts and methods; hand in one submission of each kind.")
+        if not self.methods and not self.artifacts:
+            raise ValueError("'artifacts' is empty.")
+        if self.methods and self.made_from is not None:
+            raise ValueError("'made_from' is for artifacts that were made, and this holds methods.")
+        return self
+
+    @property
+    def entries(self) -> tuple[CellEntry, ...]:
+        """Its artifacts, or its methods."""
+        return self.methods or self.artifacts
 
 
 def schema_text() -> str:

@@ -64,8 +64,9 @@ def _check_paths(source: Path, target: Path) -> None:
 
 def _write(folder: Path, target: Path) -> None:
     manifest = (folder / MANIFEST).read_bytes()
-    entries = read_draft(manifest.decode()).entries.values()
-    digests = {entry.file: entry.sha256 for entry in entries if entry.file is not None}
+    draft = read_draft(manifest.decode())
+    digests = {entry.file: entry.sha256 for entry in draft.entries.values() if entry.file is not None}
+    digests |= {entry.file: entry.sha256 for entry in draft.methods.values()}
     documents = [name for name in DOCUMENTS if exists(folder / name)]
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted([MANIFEST, *digests, *documents]):

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from mibench.core.errors import DataError
 from mibench.core.files import MIB, read_text
 from mibench.core.specs import Convention, Frozen, Level, Track
-from mibench.intake.manifest import ArtifactEntry, Line, Name, Sha256, Url
+from mibench.intake.manifest import CellEntry, Line, Name, Sha256, Url
 from mibench.intake.rules import Coverage, Rules
 
 ROUND_FILE = "round.json"
@@ -47,8 +47,8 @@ class CellGroup(Frozen):
                 raise ValueError(f"'{key}' is for the track {track}, this is {self.track}.")
         return self
 
-    def takes(self, entry: ArtifactEntry, task: str, model: str) -> bool:
-        """Whether an artifact for ``task`` and ``model`` (``""``: no model) is one of these cells."""
+    def takes(self, entry: CellEntry, task: str, model: str) -> bool:
+        """Whether an artifact or method for ``task`` and ``model`` (``""``: no model) is one of these cells."""
         place = entry.track is self.track and task in self.tasks and model in (self.models or ("",))
         if self.track is Track.CIRCUIT:
             return place and (entry.level or Level.EDGE) is (self.level or Level.EDGE)
@@ -79,7 +79,7 @@ class Limits(Frozen):
     valid_per_week: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
     """Valid submissions of a team in any seven days; those that are refused or withdrawn unscored do not count."""
     seconds: Annotated[int, Field(strict=True, ge=10, le=7 * 86400)] = 3600
-    """Wall-clock time of scoring one submission on one split."""
+    """Wall-clock time of scoring one submission on one split; of a method, of making its artifacts too."""
     memory_bytes: Annotated[int, Field(strict=True, ge=256 * MIB, le=2**44)] = 16 * 1024 * MIB
     """Resident memory of scoring."""
     min_tasks: Positive = 1
@@ -87,7 +87,7 @@ class Limits(Frozen):
     min_models: Positive = 1
     """Models, likewise."""
     accepts_code: bool = False
-    """Whether methods are taken too, as code that is run in the sandbox; they have a board of their own."""
+    """Whether methods are taken too, as code that makes artifacts from public data, in the sandbox, twice."""
 
 
 class Scoring(Frozen):
@@ -146,10 +146,11 @@ class RoundRules(Frozen):
         limits = self.limits
         asks = limits.min_tasks > 1 or limits.min_models > 1
         coverage = Coverage(limits.min_tasks, limits.min_models) if asks else None
-        return Rules(file_bytes=limits.file_bytes, total_bytes=limits.total_bytes, coverage=coverage)
+        sizes = {"file_bytes": limits.file_bytes, "total_bytes": limits.total_bytes}
+        return Rules(**sizes, coverage=coverage, code=limits.accepts_code)
 
-    def group_of(self, entry: ArtifactEntry, task: str, model: str) -> CellGroup | None:
-        """The group that an artifact for a task and a model belongs to; None: it is no cell of the round."""
+    def group_of(self, entry: CellEntry, task: str, model: str) -> CellGroup | None:
+        """The group that an artifact or method for a task and a model belongs to; None: it is no cell of the round."""
         return next((group for group in self.cells if group.takes(entry, task, model)), None)
 
     def places(self, track: Track) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from mibench.core.specs import Level, Track
 from mibench.intake.cells import TASKS
 from mibench.intake.failures import Failure
-from mibench.intake.manifest import MANIFEST, ArtifactEntry
+from mibench.intake.manifest import MANIFEST, CellEntry
 from mibench.intake.round import ROUND_FILE, CellGroup, Round
 from mibench.metrics.metric import METRICS
 
@@ -19,12 +19,12 @@ _MOST_HINTS = 20
 """Failures that name the nearest cell; it takes a while to find."""
 
 
-def round_faults(own: Round, entries: Mapping[int, ArtifactEntry]) -> Iterator[Failure]:
+def round_faults(own: Round, entries: Mapping[int, CellEntry]) -> Iterator[Failure]:
     """Cells that are none of the round's, then versions that are not those that it was opened with.
 
     Args:
         own: The round.
-        entries: Artifacts, by their place in the manifest.
+        entries: Artifacts or methods, by their place in the manifest.
     """
     n_found = 0
     for index, entry in entries.items():
@@ -33,7 +33,7 @@ def round_faults(own: Round, entries: Mapping[int, ArtifactEntry]) -> Iterator[F
                 n_found += 1
                 do = _nearest(own, entry, pair) if n_found <= _MOST_HINTS else f"Its cells are in {ROUND_FILE}."
                 what = f"{_words(entry.track, pair, _extra_of(entry))} is no cell of the round."
-                yield Failure(what, f"artifacts[{index}] is for it.", do, MANIFEST, index)
+                yield Failure(what, f"{entry.LISTED}[{index}] is for it.", do, MANIFEST, index)
     yield from version_faults(own)
 
 
@@ -75,7 +75,7 @@ def _known(track: Track) -> Mapping[str, object]:
     return TASKS[track].components
 
 
-def _nearest(own: Round, entry: ArtifactEntry, pair: tuple[str, str]) -> str:
+def _nearest(own: Round, entry: CellEntry, pair: tuple[str, str]) -> str:
     """What to do about a task and model that are no cell: the nearest cell of the track."""
     cells = [
         (group, task, model)
@@ -91,7 +91,7 @@ def _nearest(own: Round, entry: ArtifactEntry, pair: tuple[str, str]) -> str:
     return f"Did you mean {_words(entry.track, (names[0], names[1]), _extra_of_group(group))}?"
 
 
-def _alike(one: tuple[CellGroup, str, str], entry: ArtifactEntry, pair: tuple[str, str]) -> tuple[float, float]:
+def _alike(one: tuple[CellGroup, str, str], entry: CellEntry, pair: tuple[str, str]) -> tuple[float, float]:
     """How near a cell is: its names first, then its level, variables or hooks."""
     group, *names = one
     ratios = [
@@ -107,7 +107,7 @@ def _words(track: Track, pair: tuple[str, str], extra: str) -> str:
     return " ".join(filter(None, (f"{task} on {model}" if model else task, f"({track}{extra and f', {extra}'})")))
 
 
-def _extra_of(entry: ArtifactEntry) -> str:
+def _extra_of(entry: CellEntry) -> str:
     if entry.track is Track.CIRCUIT:
         return (entry.level or Level.EDGE).value
     return entry.variable or entry.hook or ""

@@ -39,6 +39,7 @@ class Rules:
         manifest_bytes: Of submission.yaml, and of each document.
         archive_ratio: Bytes that a member of an archive may grow to, for each packed one.
         coverage: Asked for whatever boards the manifest names; None: nothing.
+        code: Whether methods may be handed in, as Python files that are run in a sandbox.
     """
 
     file_bytes: int = 50 * MIB
@@ -47,3 +48,4 @@ class Rules:
     manifest_bytes: int = MIB // 4
     archive_ratio: int = 200
     coverage: Coverage | None = field(default=None)
+    code: bool = False

@@ -254,6 +254,9 @@ def _artifact_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         "#   seed: seed of the method, where it draws",
         "# A file of more than 50 MB is named, not handed in. In place of file:",
         "#   hub: {repo: ORG/NAME, revision: full commit hash, path: FILE}",
+        "# In place of artifacts, where code is taken, methods that make them; made_from: is written by submit make.",
+        "#   methods: track, tasks, models, level, variable, hook and seed as above; file: a .py file of this folder,",
+        "#            function: its name, parameters: {}, sha256, bytes",
         "artifacts:",
     ]
     sample: dict[str, Any] = {"track": "circuit", "tasks": [FILL_IN], "models": [FILL_IN], "level": "edge"}

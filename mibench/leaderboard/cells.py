@@ -14,7 +14,8 @@ MISSING = "—"
 class CellView:
     """One number: text, interval, rank in its column, and what a reader sees on pointing at it.
 
-    What is exact has no interval.
+    What is exact has no interval. ``value`` is the number itself, to sort by; ``sunk`` says that it is not separable
+    from its floor.
     """
 
     text: str
@@ -22,6 +23,8 @@ class CellView:
     interval: str = ""
     rank: str = ""
     exact: bool = False
+    value: float | None = None
+    sunk: bool = False
 
     @property
     def missing(self) -> bool:

@@ -10,7 +10,7 @@ own intervals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -78,17 +78,21 @@ def placed(ranked: Sequence[Ranked], compare: Callable[[Ranked, Ranked], Compari
 
 
 class Ranker:
-    """Ranks the rows of a group; each row's tables are read once a column.
+    """Ranks the rows of a group.
+
+    Args:
+        metrics: Those that rows will be ranked by, as far as they are known: each row's tables are read once for all.
 
     Attributes:
         warnings: What kept rows from being compared on the same examples.
         resolutions: By metric, the smallest difference that tells two rows apart (median over pairs of rows).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Iterable[str] = ()) -> None:
         self.warnings: list[str] = []
         self.resolutions: dict[str, float] = {}
-        self._tables: dict[str, Tables | str] = {}
+        self._metrics = frozenset(metrics)
+        self._measured: dict[str, dict[str, Replicates | str]] = {}
 
     def rank(self, rows: Sequence[Row], column: Column) -> dict[str, Rank]:
         """Return the rank of every row by its id."""
@@ -119,28 +123,32 @@ class Ranker:
             return "seeds vary"
         if row.entries[0].record.cell.track is Track.SAE:
             return "dictionaries are not paired"
-        tables = self._load(row.entries[0])
-        if isinstance(tables, str):
-            return tables
-        try:
-            found = _measured(tables, metric)
-        except DataError as error:
-            return error.why
+        found = self._of_entry(row.entries[0], metric)
         if isinstance(found, str):
             return found
         if not math.isclose(found.value, _value(row, metric), rel_tol=_ROUNDING, abs_tol=_ROUNDING):
             return "the per-example tables do not give the recorded numbers"
         return found
 
-    def _load(self, entry: Entry) -> Tables | str:
-        cell_id = entry.record.cell.id
-        if cell_id not in self._tables:
-            try:
-                self._tables[cell_id] = _stored(entry.record, entry.store)
-            except (DataError, StoreError) as error:
-                self._tables[cell_id] = f"{error.what} {error.why}"
-                self.warnings.append(f"{entry.record.cell.method.name}: {error.what} {error.why}")
-        return self._tables[cell_id]
+    def _of_entry(self, entry: Entry, metric: str) -> Replicates | str:
+        known = self._measured.setdefault(entry.record.cell.id, {})
+        if metric not in known:
+            names = self._metrics - known.keys() | {metric}
+            known |= self._read(entry, names)
+        return known[metric]
+
+    def _read(self, entry: Entry, names: frozenset[str]) -> dict[str, Replicates | str]:
+        """Replicates of an entry from its tables, or why there are none."""
+        try:
+            tables = _stored(entry.record, entry.store)
+        except (DataError, StoreError) as error:
+            self.warnings.append(f"{entry.record.cell.method.name}: {error.what} {error.why}")
+            return dict.fromkeys(names, f"{error.what} {error.why}")
+        try:
+            found = _measured(tables, names)
+        except DataError as error:
+            return dict.fromkeys(names, error.why)
+        return {name: found.get(name, f"{name} has no value for each example") for name in names}
 
 
 def contender(label: str, value: MetricValue, replicates: Replicates | str) -> Contender:
@@ -172,12 +180,10 @@ def _stored(record: RunRecord, store: Store) -> Tables:
     return of_track.stored(record, store)
 
 
-def _measured(tables: Tables, metric: str) -> Replicates | str:
+def _measured(tables: Tables, names: frozenset[str]) -> dict[str, Replicates | str]:
     if isinstance(tables, VariableTables):
-        found = variable_replicates(tables, {metric})
-    else:
-        found = circuit_replicates(tables, {metric})
-    return found.get(metric, f"{metric} has no value for each example")
+        return variable_replicates(tables, names)
+    return circuit_replicates(tables, names)
 
 
 def newest_version(rows: Sequence[Row], metric: str) -> int | None:

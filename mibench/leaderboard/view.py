@@ -25,7 +25,10 @@ _UNRANKED = Rank(None, why="Single dictionaries are not ranked, families are.")
 
 @dataclass(frozen=True)
 class HeadView:
-    """Heading of a column: title, arrow towards better, what it is, floor, ceiling, and the smallest difference told."""
+    """Heading of a column: title, arrow towards better, what it is, floor, ceiling, and the smallest difference told.
+
+    ``metric`` is the name in the records; empty where the column is none of theirs.
+    """
 
     title: str
     arrow: str
@@ -33,6 +36,7 @@ class HeadView:
     floor: str
     ceiling: str
     resolves: str = ""
+    metric: str = ""
 
 
 _CHOSEN = HeadView("Chosen site", "", "Layer, head and position that validation chose.", "", "")
@@ -81,7 +85,7 @@ def view(group: Group) -> GroupView:
     """Rank the rows of a group and put everything into words."""
     columns, left = _columns(group), residuals(group) if group.track is Track.SAE else None
     headlines = [column for column in columns if column.headline and group.track is not Track.SAE]
-    ranker = Ranker()
+    ranker = Ranker(column.metric for column in headlines)
     ranks = {column.metric: ranker.rank(group.rows, column) for column in headlines}
     rows = [_row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}, left) for row in group.rows]
     ranked = not notes.fails_audit(group.cell)
@@ -143,7 +147,7 @@ def _more_cells(row: Row, left: Residuals | None) -> tuple[CellView, ...]:
         value = left.by_row.get(row.id)
         if value is None or value.value is None:
             return (CellView(MISSING, row.reason or (value and value.reason) or "a score or its fidelity is missing"),)
-        return (CellView(f"{value.value:+.3f}", interval_title(value)),)
+        return (CellView(f"{value.value:+.3f}", interval_title(value), value=value.value),)
     if row.records[0].cell.track is not Track.VARIABLE:
         return ()
     names = chosen_sites(row)
@@ -176,16 +180,24 @@ def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
     low, high = value.ci_low, value.ci_high
     interval = "" if low is None or high is None else span(low, high, column.digits)
     if column.exact:
-        return CellView(count(value.value), plain(value.unit), exact=True)
+        return CellView(count(value.value), plain(value.unit), exact=True, value=value.value)
     place = f"rank {rank}: {rank.why}" if rank else ""
     title = "; ".join(filter(None, (interval_title(value), place)))
-    return CellView(number(value.value, column.digits), plain(title, 400), interval, str(rank) if rank else "")
+    higher = column.higher_is_better if column.known else value.higher_is_better
+    return CellView(
+        number(value.value, column.digits),
+        plain(title, 400),
+        interval,
+        str(rank) if rank else "",
+        value=value.value,
+        sunk=at_floor(value, higher_is_better=higher),
+    )
 
 
 def _cost(amount: float | None, index: int) -> CellView:
     if amount is None:
         return CellView(MISSING, "not recorded")
-    return CellView(COSTS[index].show(amount), COSTS[index].doc)
+    return CellView(COSTS[index].show(amount), COSTS[index].doc, value=amount)
 
 
 def _head(column: Column, rows: Sequence[Row], resolutions: Mapping[str, float]) -> HeadView:
@@ -201,6 +213,7 @@ def _head(column: Column, rows: Sequence[Row], resolutions: Mapping[str, float])
         floor=_reference([value.floor for value in values], column.digits),
         ceiling=_reference([value.ceiling for value in values], column.digits),
         resolves=number(resolutions[column.metric], column.digits) if column.metric in resolutions else "",
+        metric=column.metric,
     )
 
 

@@ -9,8 +9,9 @@ lie above it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,6 +21,8 @@ MAX_UNUSABLE = 0.01
 """Share of replicates without a usable denominator that may be left out; with more there is no interval."""
 
 _DRAWS_PER_CHUNK = 2_000_000
+_KEPT = 8
+"""Draws that are kept, of at most one chunk each: many rows are resampled on the same examples."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,21 @@ def resampled_means(values: FloatArray, resampling: Resampling) -> FloatArray:
     return replicates
 
 
-def _counts(n: int, resampling: Resampling) -> Iterator[FloatArray]:
-    """Yield how often each example is drawn, `[replicates, n]`, in chunks of bounded memory."""
+def _counts(n: int, resampling: Resampling) -> Iterable[FloatArray]:
+    """How often each example is drawn, `[replicates, n]`, in chunks of bounded memory."""
+    small = n * resampling.resamples <= _DRAWS_PER_CHUNK
+    return _kept_counts(n, resampling.seed, resampling.resamples) if small else _drawn(n, resampling)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept_counts(n: int, seed: int, resamples: int) -> tuple[FloatArray, ...]:
+    chunks = tuple(_drawn(n, Resampling(seed, resamples)))
+    for chunk in chunks:
+        chunk.flags.writeable = False
+    return chunks
+
+
+def _drawn(n: int, resampling: Resampling) -> Iterator[FloatArray]:
     generator = np.random.Generator(np.random.PCG64(resampling.seed))
     rows = max(1, _DRAWS_PER_CHUNK // n)
     for start in range(0, resampling.resamples, rows):

@@ -104,11 +104,10 @@ def circuit_replicates(
         DataError: The tables are not usable.
     """
     examples = read_tables(tables)
-    (measured,) = measure([examples], Resampling(seed, resamples))
+    wanted = [metric for metric in table_metrics() if metric.name in names]
+    (measured,) = measure([examples], Resampling(seed, resamples), wanted)
     found: dict[str, Replicates | str] = {}
-    for metric in table_metrics():
-        if metric.name not in names:
-            continue
+    for metric in wanted:
         reason = _missing(metric, measured)
         if reason is None:
             value, replicates = _value(metric, measured)

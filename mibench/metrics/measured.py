@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -161,9 +161,18 @@ class Measured:
         return self.denominator.usable(differences)
 
 
-def measure(sides: list[CircuitExamples], resampling: Resampling) -> list[Measured]:
-    """Turn samples on the same examples into means, all resampled with the same draws."""
-    columns = [_columns(side) for side in sides]
+def measure(
+    sides: list[CircuitExamples], resampling: Resampling, metrics: Collection[CircuitMetric] | None = None
+) -> list[Measured]:
+    """Turn samples on the same examples into means, all resampled with the same draws.
+
+    Args:
+        sides: The samples.
+        resampling: The draws.
+        metrics: What is to be computed from them; None: everything.
+    """
+    wanted = None if metrics is None else {_quantity(metric) for metric in metrics}
+    columns = [_wanted(_columns(side), wanted) for side in sides]
     stacked = [values for side in columns for values in side.values()]
     replicated = resampled_means(np.hstack(stacked), resampling)
     found, start = [], 0
@@ -175,6 +184,24 @@ def measure(sides: list[CircuitExamples], resampling: Resampling) -> list[Measur
         sample = {key: values.mean(axis=0) for key, values in named.items()}
         found.append(Measured(side, Means(side, sample), Means(side, replicates)))
     return found
+
+
+def _quantity(metric: CircuitMetric) -> tuple[str, str | None]:
+    """What is averaged for a metric, and the ranking that it is of; None: any."""
+    name = "value" if metric.of in {"faithfulness", "minimality"} else metric.of or "accuracy"
+    return name, metric.ranking
+
+
+def _wanted(columns: dict[Key, FloatArray], wanted: set[tuple[str, str | None]] | None) -> dict[Key, FloatArray]:
+    """Leave out curves that no metric is computed from; the ends of curves stay."""
+    if wanted is None:
+        return columns
+    curves = {"value", "accuracy", "kl", "complement"}
+    return {
+        (name, ranking): values
+        for (name, ranking), values in columns.items()
+        if name not in curves or (name, ranking) in wanted or (name, None) in wanted
+    }
 
 
 def _columns(examples: CircuitExamples) -> dict[Key, FloatArray]:

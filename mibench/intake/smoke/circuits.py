@@ -24,7 +24,7 @@ from mibench.tasks.encode import EncodedPair
 from mibench.tracks.circuit import circuits_of
 from mibench.tracks.select import SizedCircuit
 
-DRAWS = 3
+DRAWS = 5
 """Random rankings; an artifact is to be better than their mean by their standard deviation."""
 
 _SIGNED, _ABSOLUTE, _FLIPPED = "signed", "absolute", "flipped"

@@ -30,7 +30,7 @@ from mibench.tracks.linear_target import fit_linear
 
 MOST_SITES = 16
 """Sites that are scored; of more, so many, evenly spread."""
-_FIT_ROWS = 40
+_FIT_ROWS = 10
 
 _TRANSPOSED = ("with its rotation transposed", "Features are x R, a column of R for each: hand in the transpose.")
 _INVERTED = ("with weight and inverse swapped", "Features are x W, a column of W for each: swap W and its inverse.")

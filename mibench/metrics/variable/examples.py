@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mibench.metrics.faithfulness import BoolArray, FloatArray
+from mibench.metrics.grids import Codes, Faults, Grid
 from mibench.metrics.long_tables import contradiction
 from mibench.metrics.variable.tables import (
     EXAMPLE_COLUMNS,
@@ -22,7 +23,11 @@ from mibench.metrics.variable.tables import (
     VariableTables,
 )
 
-_SITE = ["component", "layer", "head", "position"]
+_SITE = ("component", "layer", "head", "position")
+_FAULTS = Faults(
+    twice="a row is listed twice for the same group of sites",
+    others="the groups of sites and the no-op were not measured on the same rows",
+)
 _LARGEST = 1e100
 
 
@@ -146,9 +151,11 @@ def read_tables(tables: VariableTables) -> VariableExamples:
     selection = _checked(tables.selection, SELECTION_COLUMNS, "selection")
     groups = _groups(frame, selection["group"].tolist())
     names = [group.name for group in groups]
-    correct = np.column_stack([_wide(frame, "correct", noop.index, names), noop["correct"]])
-    _same_cause(frame, noop)
-    error, target = _linear(frame, noop, names)
+    wide = _Wide.of(frame, list(noop.index), names)
+    correct = np.column_stack([wide.fill("correct"), noop["correct"]])
+    if not np.array_equal(noop["cause"].to_numpy(dtype=bool)[wide.rows], frame["cause"].to_numpy(dtype=bool)):
+        raise contradiction("the groups of sites and the no-op disagree about which answers the interchange changes")
+    error, target = _linear(wide, noop)
     scores, chosen = _selection(selection, names)
     n_layers = _n_layers(tables)
     if n_layers is not None and max(group.layer for group in groups) >= n_layers:
@@ -181,6 +188,8 @@ def _checked(frame: pd.DataFrame, wanted: Sequence[str], which: str) -> pd.DataF
 
 
 def _truths(column: pd.Series, which: str) -> pd.Series:
+    if column.dtype == np.bool_:
+        return column
     if not column.isin([0, 1]).all():
         raise contradiction(f"the {which} table says neither yes nor no in its column {column.name}")
     return column.astype(bool)
@@ -194,39 +203,69 @@ def _noop(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _groups(frame: pd.DataFrame, order: Sequence[str]) -> tuple[Group, ...]:
-    sites = frame[["group", *_SITE]].drop_duplicates()
-    if sites["group"].duplicated().any():
-        raise contradiction("rows disagree about where a group of sites is")
-    columns = (sites[name].tolist() for name in ("layer", "head", "position", "component", "group"))
-    found = [Group(int(layer), int(head), *names) for layer, head, *names in zip(*columns, strict=True)]
+    codes, names = pd.factorize(frame["group"])
+    first = np.unique(codes, return_index=True)[1]
+    columns = []
+    for column in _SITE:
+        values = frame[column].to_numpy()
+        if not (values[first][codes] == values).all():
+            raise contradiction("rows disagree about where a group of sites is")
+        columns.append(values[first].tolist())
+    found = [
+        Group(int(layer), int(head), position, component, name)
+        for component, layer, head, position, name in zip(*columns, names, strict=True)
+    ]
     place = {name: index for index, name in reversed(list(enumerate(order)))}
     return tuple(sorted(found, key=lambda group: (place.get(group.name, len(order)), group)))
 
 
-def _wide(frame: pd.DataFrame, values: str, rows: pd.Index, names: Sequence[str]) -> pd.DataFrame:
-    """One row an example, one column a group."""
-    if frame.duplicated([*ROW, "group"]).any():
-        raise contradiction("a row is listed twice for the same group of sites")
-    wide = frame.pivot(index=list(ROW), columns="group", values=values).sort_index()[list(names)]
-    if not wide.index.equals(rows) or len(frame) != wide.size:
-        raise contradiction("the groups of sites and the no-op were not measured on the same rows")
-    return wide
+@dataclass(frozen=True)
+class _Wide:
+    """A table as arrays of one row an example, one column a group.
+
+    Attributes:
+        frame: The table.
+        grid: Where its rows lie.
+        rows: Which example each of its rows is of.
+    """
+
+    frame: pd.DataFrame
+    grid: Grid
+    rows: Codes
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, rows: Sequence[tuple[str, str]], names: Sequence[str]) -> _Wide:
+        """Place the rows of a table that has exactly these examples, each once in each of these groups."""
+        pairs, codes, _ = _pairs(frame)
+        place = {row: index for index, row in enumerate(rows)}
+        where = np.array([place.get(pair, -1) for pair in pairs], dtype=np.int64)
+        where = where if len(pairs) == len(rows) else np.full(len(pairs), -1)
+        column = {name: index for index, name in enumerate(names)}
+        told, known = pd.factorize(frame["group"])
+        found = Grid.of(codes, np.array([column[name] for name in known])[told], where, _FAULTS)
+        if isinstance(found, str):
+            raise contradiction(found)
+        return cls(frame, found, where[codes])
+
+    def fill(self, name: str) -> FloatArray:
+        """Return a column of the table. `[rows, groups]`."""
+        return self.grid.fill(self.frame[name].to_numpy())
 
 
-def _same_cause(frame: pd.DataFrame, noop: pd.DataFrame) -> None:
-    told = noop["cause"].reindex(pd.MultiIndex.from_frame(frame[list(ROW)]))
-    if not np.array_equal(told.to_numpy(dtype=bool), frame["cause"].to_numpy(dtype=bool)):
-        raise contradiction("the groups of sites and the no-op disagree about which answers the interchange changes")
+def _pairs(frame: pd.DataFrame) -> tuple[list[tuple[str, str]], Codes, Codes]:
+    """Return the set and example of each example, the number of each row's, and the first row of each."""
+    (sets, set_names), (examples, example_names) = (pd.factorize(frame[name]) for name in ROW)
+    both, first, codes = np.unique(sets * len(example_names) + examples, return_index=True, return_inverse=True)
+    told = (divmod(int(each), len(example_names)) for each in both)
+    return [(set_names[one], example_names[other]) for one, other in told], codes, first
 
 
-def _linear(
-    frame: pd.DataFrame, noop: pd.DataFrame, names: Sequence[str]
-) -> tuple[FloatArray | None, FloatArray | None]:
+def _linear(wide: _Wide, noop: pd.DataFrame) -> tuple[FloatArray | None, FloatArray | None]:
     """Return squared errors and targets, or nothing for a task without a linear target."""
-    if not set(TARGET_COLUMNS) <= set(frame.columns) & set(noop.columns) or noop["target"].isna().all():
+    if not set(TARGET_COLUMNS) <= set(wide.frame.columns) & set(noop.columns) or noop["target"].isna().all():
         return None, None
     target = noop["target"].to_numpy(dtype=np.float64)
-    contrast, told = (_wide(frame, name, noop.index, names).to_numpy(dtype=np.float64) for name in TARGET_COLUMNS)
+    contrast, told = (wide.fill(name) for name in TARGET_COLUMNS)
     contrast = np.column_stack([contrast, noop["contrast"].to_numpy(dtype=np.float64)])
     if not (np.abs(contrast) < _LARGEST).all() or not (np.abs(target) < _LARGEST).all():
         raise contradiction("a row of a task with a linear target has no finite contrast or target")
@@ -257,9 +296,11 @@ def _n_layers(tables: VariableTables) -> int | None:
 
 def _control(table: pd.DataFrame, name: str) -> Control:
     frame = _checked(table, (*EXAMPLE_COLUMNS, "noop"), name)
-    rows = pd.MultiIndex.from_frame(frame[list(ROW)]).unique().sort_values()
-    wide = _wide(frame, "correct", rows, sorted(set(frame["group"])))
-    cause = frame.drop_duplicates(list(ROW)).set_index(list(ROW))["cause"].reindex(rows).to_numpy(dtype=bool)
-    sets = np.array([str(one) for one, _ in rows])
-    noop = frame.drop_duplicates(list(ROW)).set_index(list(ROW))["noop"].reindex(rows).to_numpy(dtype=np.float64)
-    return Control(sets[cause], np.column_stack([wide.to_numpy(dtype=np.float64), noop])[cause])
+    pairs, _, first = _pairs(frame)
+    rows = sorted(pairs)
+    wide = _Wide.of(frame, rows, sorted(set(frame["group"])))
+    told = dict(zip(pairs, first.tolist(), strict=True))
+    once = frame.iloc[[told[row] for row in rows]]
+    cause, noop = once["cause"].to_numpy(dtype=bool), once["noop"].to_numpy(dtype=np.float64)
+    sets = np.array([one for one, _ in rows])
+    return Control(sets[cause], np.column_stack([wide.fill("correct"), noop])[cause])

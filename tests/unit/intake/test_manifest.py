@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import mibench.intake.manifest as module
-from mibench.intake.manifest import ArtifactEntry, Submission, schema_text
+from mibench.intake.manifest import ArtifactEntry, CodeEntry, Submission, schema_text
 from mibench.intake.names import NAME_PATTERN
 
 ENTRY = {
@@ -28,7 +28,8 @@ def test_the_schema_describes_every_key_and_refuses_others():
     assert schema["additionalProperties"] is False
     assert schema["properties"]["team"]["pattern"] == NAME_PATTERN
     assert set(schema["$defs"]["ArtifactEntry"]["properties"]) == set(ArtifactEntry.model_fields)
-    assert {"licence", "training_data", "artifacts"} <= set(schema["required"])
+    assert set(schema["$defs"]["CodeEntry"]["properties"]) == set(CodeEntry.model_fields)
+    assert {"licence", "training_data"} <= set(schema["required"])
 
 
 def test_an_entry_is_for_each_of_its_tasks_on_each_of_its_models():

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mibench.core.errors import DataError
@@ -57,6 +57,7 @@ def test_nothing_leaves_the_code_block(where):
     assert not re.search(r"[<>`\x1b\u202e]", inside)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(), st.text(), st.integers(0, 300))
 def test_any_text_is_safe_and_short_enough(one, other, n):
     failures = tuple(Failure(one * 50, other * 50, one, other, index) for index in range(n))

@@ -234,6 +234,5 @@ def test_whatever_is_killed_very_often_nothing_is_lost_and_nothing_scored_twice(
     for number in range(1, 21):
         put(state, tmp_path, key, number, "slow 0.5")
     hits = check_kills(state, 20, kills=60, seed=seed)
-    sys.stderr.write(f"{hits}\n")
     assert min(hits.values()) > 2, hits
     assert sum(hits.values()) > 30, hits

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -263,10 +261,12 @@ def hammer(spool, tmp_path, kills, seed):
     while len(done) < total and time.monotonic() < end:
         workers = [worker for worker in workers if worker.poll() is None]
         if len(workers) < 3:
-            workers.append(start(spool, tmp_path / "log.txt", 100, 0.02))
+            workers.append(start(spool, tmp_path / "log.txt", 100, 0.05))
         time.sleep(draw.uniform(0.05, 0.25))
-        if killed < kills:
-            os.kill(draw.choice(workers).pid, signal.SIGKILL)
+        busy = {int(name.split("-")[-2]) for name in spool.taken()}
+        victims = [worker for worker in workers if worker.pid in busy and worker.poll() is None]
+        if killed < kills and victims:
+            draw.choice(victims).kill()
             killed += 1
         for worker in workers:
             worker.poll()
@@ -275,8 +275,7 @@ def hammer(spool, tmp_path, kills, seed):
             done.append(claim.job.entry)
             spool.drop(claim)
     for worker in workers:
-        with contextlib.suppress(ProcessLookupError):
-            worker.kill()
+        worker.kill()
         worker.communicate()
     assert sorted(done) == list(range(1, total + 1))
     assert tokens(spool) == {}

@@ -1,0 +1,170 @@
+"""The page of a record: its numbers, where they come from, and how to get them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mibench.artifacts.circuit import CircuitScores
+from mibench.artifacts.formats import native
+from mibench.artifacts.formats.mib import Wanted
+from mibench.core.errors import DataError, MibenchError, StoreError
+from mibench.core.hashing import digest
+from mibench.core.specs import Level, Track
+from mibench.leaderboard import notes
+from mibench.leaderboard.cells import MISSING
+from mibench.leaderboard.rows import Entry
+from mibench.leaderboard.site.context import SiteContext
+from mibench.leaderboard.site.curve import Drawing, drawing
+from mibench.leaderboard.site.environment import render, site_version
+from mibench.leaderboard.site.heat import Heat, circuit_heat, site_heats, top_scores
+from mibench.leaderboard.site.links import record_page
+from mibench.leaderboard.site.marks import about, is_private, marks
+from mibench.leaderboard.site.metric_docs import better, doc
+from mibench.leaderboard.site.picture import Picture
+from mibench.leaderboard.site.record_facts import cell_facts, command, costs, digests, environment
+from mibench.leaderboard.site.worst import worst_examples
+from mibench.leaderboard.text import number, plain
+from mibench.leaderboard.view import GroupView, RowView
+from mibench.metrics.bootstrap import Resampling
+from mibench.metrics.variable.maps import site_maps
+from mibench.metrics.variable.tables import VariableTables
+from mibench.records.record import MetricValue, RunRecord
+
+_RESAMPLING = Resampling(resamples=1000)
+_LARGEST_ARTIFACT = 16 * 1024 * 1024
+_TOP = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record on the board: its table, its row, and where its files are."""
+
+    view: GroupView
+    row: RowView
+    entry: Entry
+
+    @property
+    def record(self) -> RunRecord:
+        """The record."""
+        return self.entry.record
+
+
+def record_pages(groups: Sequence[GroupView], context: SiteContext) -> Iterable[Picture]:
+    """Yield the page of every record of the tables, made when it is needed."""
+    for view in groups:
+        for row in view.rows:
+            for entry in row.row.entries:
+                yield _lazy(Shown(view, row, entry), context)
+
+
+def _lazy(shown: Shown, context: SiteContext) -> Picture:
+    record = shown.record
+    made_from = {
+        "code": site_version(),
+        "record": record.model_dump(mode="json"),
+        "rank": [str(shown.row.rank), shown.row.rank.why, shown.row.row.label],
+        "beside": [other.cell.id for other in shown.row.row.records],
+        "confirmations": [one.model_dump(mode="json") for one in context.confirmations.get(record.cell.id, ())],
+        "downloads": dict(context.downloads),
+        "artifact": _artifact_size(shown.entry),
+    }
+    words = f"{plain(record.cell.method.name)}: {shown.view.group.title}"
+    return Picture(record_page(record.cell.id), words, digest(made_from), lambda: page(shown, context))
+
+
+def page(shown: Shown, context: SiteContext) -> bytes:
+    """Return the page of a record."""
+    record, private = shown.record, is_private(shown.record)
+    scores = None if private else _scores(shown.entry)
+    return render(
+        "record.html.jinja",
+        "../",
+        context=context,
+        shown=shown,
+        record=record,
+        title=f"{plain(record.cell.method.name)} · {shown.view.group.title}",
+        marks=marks(shown.row.row, context.confirmations),
+        private=private,
+        facts=cell_facts(record.cell),
+        costs_of=costs(record),
+        environment=environment(record),
+        digests=digests(record),
+        metrics=[_metric(name, value) for name, value in sorted(record.metrics.items())],
+        curves=_curves(record),
+        heats=_heats(shown.entry, scores),
+        top=[] if scores is None else top_scores(scores, _TOP),
+        top_of=record.cell.level or Level.EDGE,
+        worst=None if private else worst_examples(shown.entry),
+        command=command(record),
+        confirmations=about(record, context.confirmations),
+        notes=[*shown.view.notes, *notes.row_notes(shown.row.row)],
+    )
+
+
+def _curves(record: RunRecord) -> list[tuple[str, Drawing]]:
+    """Curves by what they are of; both rankings in one chart."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, points in record.curves.items():
+        quantity, _, ranking = name.rpartition("_")
+        found.setdefault(quantity.replace("_", " ") or name, {})[ranking] = points
+    drawn = [(plain(name), drawing(curves)) for name, curves in found.items()]
+    return [(name, one) for name, one in drawn if one is not None]
+
+
+def _heats(entry: Entry, scores: CircuitScores | None) -> list[Heat]:
+    if scores is not None:
+        found = circuit_heat(scores)
+        return [] if found is None else [found]
+    if entry.record.cell.track is not Track.VARIABLE or entry.record.status != "ok":
+        return []
+    try:
+        return site_heats(site_maps(VariableTables.stored(entry.record, entry.store), _RESAMPLING))
+    except (DataError, StoreError):
+        return []
+
+
+def _artifact_size(entry: Entry) -> int | None:
+    """Bytes of the circuit that lies beside a record; None where there is none to read."""
+    record = entry.record
+    if record.artifact is None or record.cell.track is not Track.CIRCUIT:
+        return None
+    path = entry.store.path(record.cell).with_name(record.artifact.file)
+    return path.stat().st_size if path.is_file() else None
+
+
+def _scores(entry: Entry) -> CircuitScores | None:
+    """The circuit beside a record, if it is there, small and whole."""
+    size = _artifact_size(entry)
+    if size is None or size > _LARGEST_ARTIFACT:
+        return None
+    try:
+        return native.read(entry.store.artifact(entry.record), Wanted())
+    except MibenchError:
+        return None
+
+
+def _metric(name: str, value: MetricValue) -> dict[str, str]:
+    known = value.ci_low is not None and value.ci_high is not None
+    over = "" if value.ci_source is None else value.ci_source + ("" if value.n is None else f", n = {value.n}")
+    return {
+        "name": name,
+        "value": MISSING if value.value is None else _short(value.value),
+        "interval": f"[{_short(value.ci_low)}, {_short(value.ci_high)}]" if known else "",
+        "over": over,
+        "floor": MISSING if value.floor is None else _short(value.floor),
+        "ceiling": MISSING if value.ceiling is None else _short(value.ceiling),
+        "better": better(value.higher_is_better),
+        "version": str(value.version),
+        "reason": plain(value.reason or value.ci_reason or "", 400),
+        "doc": plain(doc(name), 300),
+        "unit": plain(value.unit),
+    }
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return MISSING
+    text = f"{value:,.0f}" if abs(value) >= 10_000 else number(value, 4)
+    return text.replace("-", "−")
