@@ -172,8 +172,19 @@ def score_artifacts(settings: RunSettings, observer: Observer) -> Report:
     return report
 
 
-def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettings, observer: Observer) -> Report:
+def score_files(
+    files: Sequence[tuple[Artifact, MethodRef]],
+    settings: RunSettings,
+    observer: Observer,
+    benches: Benches | None = None,
+) -> Report:
     """Score artifacts on every task and model of ``settings``, after the floor and what they are compared with.
+
+    Args:
+        files: Artifacts, and whose they are.
+        settings: The run.
+        observer: Told of every stage.
+        benches: Models that an earlier call loaded, of settings that load them alike; None: none.
 
     Raises:
         UsageError: The settings name something that does not exist.
@@ -187,7 +198,7 @@ def score_files(files: Sequence[tuple[Artifact, MethodRef]], settings: RunSettin
         settings = ground_of(artifact, settings) if isinstance(artifact, Featurizers) else settings
     check_names(settings, track)
     _check_no_controls(settings)
-    benches, store, report = Benches(settings), Store(settings.out), Report()
+    benches, store, report = benches or Benches(settings), Store(settings.out), Report()
     for model in settings.model:
         works, problems = _prepare_all(files, asked, observer, benches, model)
         if works and (settings.methods or track is Track.CIRCUIT):

@@ -21,6 +21,7 @@ from mibench.intake.manifest import Submission
 from mibench.intake.round import Round, read_round
 from mibench.records.record import RunRecord
 from mibench.runner.cells import method_ref
+from mibench.runner.execute import Benches
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.handed_in import Artifact, ArtifactMeta, load_artifact, score_files
 from mibench.runner.plan import check_convention
@@ -73,6 +74,7 @@ class Scoring:
         n_cells: Cells that are to be scored.
         n_done: Cells that have a record.
         failures: What went wrong, for the organisers.
+        benches: Models that were loaded; they are loaded alike in all of a round.
     """
 
     job: Job
@@ -82,6 +84,7 @@ class Scoring:
     n_cells: int = 0
     n_done: int = 0
     failures: list[str] = field(default_factory=list)
+    benches: Benches | None = None
 
     def job_begins(self, label: str) -> None:
         """Write a line of progress."""
@@ -209,7 +212,8 @@ def _guarded(scoring: Scoring, ground: Ground, pieces: Sequence[Piece]) -> None:
     try:
         settings = scoring.settings(ground, pieces)
         files = list(_read(scoring, pieces, settings))
-        report = score_files(files, settings, _Watch(scoring)) if files else None
+        scoring.benches = scoring.benches or Benches(settings)
+        report = score_files(files, settings, _Watch(scoring), scoring.benches) if files else None
         scoring.failures += [str(error) for _, error in report.problems] if report else []
     except Exception as error:  # noqa: BLE001  what has a record by now is not scored again
         parts = _parts(ground, pieces)
