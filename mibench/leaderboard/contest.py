@@ -93,10 +93,26 @@ class Contest:
     @cached_property
     def resolution(self) -> float | None:
         """The smallest difference that tells two rows apart, median over pairs; None: nothing is known of any pair."""
-        n = len(self.contenders)
-        halves = [self.judge(i, j).half for i in range(n) for j in range(i + 1, n)]
-        known = [half for half in halves if half is not None]
+        known = [*self._paired_halves(), *self._unpaired_halves()]
         return median(known) if known else None
+
+    def _paired_halves(self) -> list[float]:
+        """The bounds of all pairs that share examples."""
+        if len(self._paired) < 2:
+            return []
+        found: list[float] = self._halves[np.triu_indices(len(self._paired), 1)].tolist()
+        return found
+
+    def _unpaired_halves(self) -> list[float]:
+        """The bounds of all other pairs, as far as both have an interval."""
+        own = [(i, self._own(i)) for i in range(len(self.contenders))]
+        known = [(error, i in self._paired) for i, error in own if error is not None]
+        return [
+            self._unpaired_multiple * math.hypot(error, other)
+            for place, (error, paired) in enumerate(known)
+            for other, also in known[place + 1 :]
+            if not (paired and also)
+        ]
 
     @property
     def _pairs(self) -> tuple[int, int]:
@@ -144,16 +160,21 @@ def _studentised(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
     Args:
         columns: Replicates of each row. ``[B, rows]``
     """
-    rows = columns.shape[1]
-    errors, largest = np.zeros((rows, rows)), np.zeros(len(columns))
+    n, rows = columns.shape
+    errors, largest = np.zeros((rows, rows)), np.zeros(n)
+    # Two pieces of memory for all differences: making them anew takes longer than the sums.
+    spaces = np.empty((2, n * rows))
     for first in range(rows - 1):
-        differences = columns[:, first + 1 :] - columns[:, first : first + 1]
-        centred = differences - differences.mean(axis=0)
-        error = np.sqrt((centred**2).mean(axis=0))
+        centred, squares = (space[: n * (rows - first - 1)].reshape(n, -1) for space in spaces)
+        np.subtract(columns[:, first + 1 :], columns[:, first : first + 1], out=centred)
+        centred -= centred.mean(axis=0)
+        error = np.sqrt(np.square(centred, out=squares).mean(axis=0))
         errors[first, first + 1 :] = errors[first + 1 :, first] = error
         varying = error > _TINY
         if varying.any():
-            largest = np.maximum(largest, (np.abs(centred[:, varying]) / error[varying]).max(axis=1))
+            np.abs(centred, out=centred)
+            centred /= np.where(varying, error, np.inf)
+            np.maximum(largest, centred.max(axis=1), out=largest)
     return errors, largest
 
 
