@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from submission_cases import MODEL, TASK, manifest, write_manifest
+from submission_cases import MODEL, TASK, manifest, scores, write_manifest
+
+from mibench.artifacts.files import save_scores
+from mibench.sandbox.view import interpreter
 
 NAME = "team__method@1"
 HONEST = """
@@ -40,3 +43,34 @@ def code_submission(parent, text=HONEST, name=NAME, *, first=None, **changes):
     values = manifest(None, team=team, method=method, version=version, methods=[code_entry(text, **(first or {}))])
     write_manifest(folder, values | changes)
     return folder
+
+
+LIGHT = """
+import json, sys
+plan = json.load(open(sys.argv[1]))
+path, name = plan["method"].rsplit(":", 1)
+space = {}
+exec(compile(open(path).read(), path, "exec"), space)
+space[name](sys.argv[2], plan)
+"""
+"""A maker without torch: it calls the method with the folder of artifacts and the plan."""
+
+
+def light_maker():
+    """The command of a maker that starts at once; methods write their artifacts themselves."""
+    return (interpreter(), "-I", "-S", "-c", LIGHT)
+
+
+def artifact_bytes(parent, seed=0):
+    """Bytes of an artifact that fits the submission of ``code_submission``."""
+    path = parent / f"{seed}.safetensors"
+    save_scores(scores(seed=seed), path, overwrite=True)
+    return path.read_bytes()
+
+
+def writing(content, before=""):
+    """A method for the light maker: does something, then writes an artifact."""
+    body = "".join(f"    {line}\n" for line in before.strip("\n").splitlines())
+    return (
+        f"DATA = {content!r}\n\n\ndef found(out, plan):\n{body}    open(out + '/0000.safetensors', 'wb').write(DATA)\n"
+    )

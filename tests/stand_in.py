@@ -29,7 +29,7 @@ def write_rows(folder: Path, n: int) -> list[dict[str, Any]]:
     return everything
 
 
-def write_model(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
+def write_model(folder: Path, rows: Iterable[dict[str, Any]], n_positions: int = 64) -> Path:
     """Write a tiny random GPT-2 to ``folder``, with a tokenizer that knows the words of ``rows``."""
     split = pre_tokenizers.Split(Regex(_WORD), behavior="isolated")
     texts = [text for row in rows for text in (row["prompt"], row["s2_io_flip_counterfactual"]["prompt"])]
@@ -39,7 +39,7 @@ def write_model(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = split
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<|endoftext|>", unk_token="<unk>")
-    model = tiny_model("gpt2", torch.float32, seed=3, vocab_size=len(vocabulary), n_positions=64)
+    model = tiny_model("gpt2", torch.float32, seed=3, vocab_size=len(vocabulary), n_positions=n_positions)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -1,4 +1,4 @@
-"""`mibench leaderboard`: make the tables and the page from records, or check that they are up to date."""
+"""`mibench leaderboard`: make the tables and the site from records, or check that they are up to date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _out = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=_OUT,
     show_default=True,
-    help="Folder of the tables and the page.",
+    help="Folder of the tables; the site is in its folder site.",
 )
 _published = click.option(
     "--published",
@@ -54,7 +54,7 @@ def leaderboard() -> None:
 def build_command(
     records: tuple[Path, ...], out: Path, published: tuple[Path, ...], version: Version | None, *, as_json: bool
 ) -> None:
-    """Write leaderboard.md, leaderboard.csv, index.html and the curves of all RECORDS.
+    """Write leaderboard.md, leaderboard.csv and curves of all RECORDS, and the site.
 
     RECORDS are folders that `mibench run` wrote; the default is leaderboard/records.
     """
@@ -68,7 +68,7 @@ def build_command(
     for warning in report.warnings:
         click.echo(f"note: {warning}", err=True)
     failed = f", {report.without_numbers} without numbers" if report.without_numbers else ""
-    click.echo(f"{_some(report.groups, 'table')}, {_some(report.rows, 'row')}{failed}: {out / 'index.html'}")
+    click.echo(f"{_some(report.groups, 'table')}, {_some(report.rows, 'row')}{failed}: {out / 'site' / 'index.html'}")
 
 
 @leaderboard.command("check")
@@ -80,7 +80,7 @@ def build_command(
 def check_command(
     records: tuple[Path, ...], out: Path, published: tuple[Path, ...], version: Version | None, *, as_json: bool
 ) -> None:
-    """Fail unless the tables and the page are those that RECORDS give."""
+    """Fail unless the tables are those that RECORDS give."""
     from mibench.leaderboard.build import check
 
     _check_names(*records, *published, out)

@@ -121,8 +121,9 @@ def status(folder: Path, *, audit: bool, as_json: bool) -> None:
     help="Worker processes here; 0: only those of other machines (mibench shared-task work).",
 )
 @_sandbox
+@click.option("--trust-code", is_flag=True, help="Run methods that wait, in the sandbox, and score what they make.")
 @json_option
-def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, as_json: bool) -> None:
+def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, trust_code: bool, as_json: bool) -> None:
     """Score every submission that waits, each in a sandbox without network. What fails is said, and stops no other.
 
     The final split is scored once, after closing, for what teams nominated.
@@ -139,7 +140,8 @@ def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, as_j
     state.waiting(split)
     backend = find_backend(sandbox)
     state.repair(check_of(RoundFolder(folder), rules))
-    report = evaluate(RoundFolder(folder), split, workers, backend, Pace(observer=_said if not as_json else _silent))
+    pace = Pace(observer=_said if not as_json else _silent, trust_code=trust_code)
+    report = evaluate(RoundFolder(folder), split, workers, backend, pace)
     if as_json:
         print_json(asdict(report))
         return
@@ -147,6 +149,9 @@ def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, as_j
     click.echo(f"{split}: {counts}; in {report.backend}.")
     for number, reason in report.failed.items():
         click.echo(plain(f"  {number}: {reason}"))
+    if report.unmade:
+        which = ", ".join(map(str, report.unmade))
+        click.echo(f"{which} hold code and go on waiting; --trust-code runs it in the sandbox, to make artifacts.")
 
 
 @command.command(epilog="Example: mibench shared-task work rounds/2030/spool --sandbox apptainer")

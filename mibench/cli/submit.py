@@ -9,6 +9,7 @@ import click
 
 from mibench.cli.report import json_option, plain, print_json
 from mibench.cli.submit_import import command as import_
+from mibench.cli.submit_make import command as make
 from mibench.cli.submit_report import check_new, format_option, print_report, print_reports, write_reports
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def command() -> None:
 
 
 command.add_command(import_)
+command.add_command(make, "make")
 
 
 def _check_options(function: Any) -> Any:
@@ -60,11 +62,12 @@ def _check_options(function: Any) -> Any:
 
 
 def _smoke_options(function: Any) -> Any:
+    code = click.option("--trust-code", is_flag=True, help="Take methods too, Python files; they are read, never run.")
     smoke = click.option("--smoke", is_flag=True, help="Score a few validation rows too, and warn of what looks wrong.")
     rows = click.option(
         "--smoke-rows", type=click.IntRange(2, 10), default=10, show_default=True, help="How many rows."
     )
-    return smoke(rows(function))
+    return code(smoke(rows(function)))
 
 
 @command.command(epilog=_INIT)
@@ -187,7 +190,7 @@ def _asked(options: Mapping[str, Any]) -> Asked:
         raise _wrong("--smoke does not go with --manifest-only.", "Sealed artifacts cannot be scored.")
     asks = Coverage(least[0] or 1, least[1] or 1) if any(least) else None
     return Asked(
-        rules=Rules(coverage=asks) if own is None else own.rules(),
+        rules=Rules(coverage=asks, code=options.get("trust_code", False)) if own is None else own.rules(),
         folders=_named_folders(options["folders"]),
         fetch=options["fetch"],
         round=own,

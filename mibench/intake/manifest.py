@@ -14,6 +14,8 @@ from mibench.intake.rules import Rules
 
 MANIFEST = "submission.yaml"
 SCHEMA_VERSION = 1
+FILL_IN = "FILL-IN"
+"""Stands in a template where only its writer knows."""
 MAX_ARTIFACTS = 1000
 MAX_METHODS = 100
 MAX_CODE_BYTES = MIB
@@ -44,6 +46,8 @@ def _checked_line(value: str) -> str:
         raise ValueError(f"It has the character U+{ord(odd):04X}, which is not printed.")
     if not value.strip():
         raise ValueError("It is empty.")
+    if value.strip() == FILL_IN:
+        raise ValueError("It is not filled in.")
     return value
 
 

@@ -23,15 +23,13 @@ from mibench.core.files import atomic_write, check_name, exists, is_file, is_fol
 from mibench.core.hashing import file_digest
 from mibench.core.specs import Track
 from mibench.intake.cells import TASKS
-from mibench.intake.manifest import MANIFEST, SUFFIXES
+from mibench.intake.manifest import FILL_IN, MANIFEST, SUFFIXES
 from mibench.intake.names import folder_name, name_fault, path_fault
 from mibench.intake.rules import Rules
 from mibench.models.catalogue import CATALOGUE
 from mibench.models.known import known_models
 from mibench.tasks.sae.dictionary_task import is_generated
 
-FILL_IN = "FILL-IN"
-"""What stands where only the author knows; a check does not pass with it."""
 FOLDER = "artifacts"
 
 

@@ -14,10 +14,12 @@ from mibench.core.errors import UsageError
 from mibench.core.files import atomic_write, read_text
 from mibench.leaderboard.family_tables import FILE as FAMILIES
 from mibench.leaderboard.family_tables import families_csv
-from mibench.leaderboard.page import html_page
 from mibench.leaderboard.published import FILE as PUBLISHED
 from mibench.leaderboard.published import published_csv, published_tables
 from mibench.leaderboard.rows import collect, make_groups
+from mibench.leaderboard.site.context import site_context
+from mibench.leaderboard.site.files import site_files
+from mibench.leaderboard.site.picture import Picture
 from mibench.leaderboard.sites import map_of
 from mibench.leaderboard.sparsity import with_l0
 from mibench.leaderboard.tables import csv_table, markdown_page
@@ -26,8 +28,13 @@ from mibench.records.saebench.read import PublishedResult
 from mibench.records.store import Store
 
 MANIFEST = "build.json"
-TABLES = ("leaderboard.md", "leaderboard.csv", "index.html")
-_OURS = re.compile(r"leaderboard\.(md|csv)|(families|published)\.csv|index\.html|(curves|sites)/[a-z0-9-]+\.svg")
+TABLES = ("leaderboard.md", "leaderboard.csv")
+SITE = "site"
+"""Folder of the site, in that of the tables; it is made by every build, and not compared."""
+_OURS = re.compile(
+    r"leaderboard\.(md|csv)|(families|published)\.csv|index\.html|(curves|sites)/[a-z0-9-]+\.svg"
+    r"|site/([a-z]+/)?[a-z0-9-]+\.(html|css|js|svg)"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class BuildReport:
 
 
 def build(records: Path | Sequence[Path], out: Path, published: Sequence[PublishedResult] = ()) -> BuildReport:
-    """Write the tables, the page and the curves of all records to ``out``.
+    """Write the tables and curves of all records to ``out``, and the site to a folder there.
 
     Everything is made before anything is written. Files that an earlier build wrote and this one does not are
     removed; a file that no build wrote is never replaced.
@@ -71,7 +78,7 @@ def build(records: Path | Sequence[Path], out: Path, published: Sequence[Publish
         StoreError: A record is broken, or a file cannot be written.
     """
     groups = _views(records)
-    outputs = _render(groups, published)
+    outputs = _render(groups, published) | _site(groups, published)
     before = _listed(out)
     _refuse_foreign(out, outputs, before)
     # Listed before it is written, so that a build that was killed still knows its files.
@@ -88,8 +95,8 @@ def build(records: Path | Sequence[Path], out: Path, published: Sequence[Publish
 def check(records: Path | Sequence[Path], out: Path, published: Sequence[PublishedResult] = ()) -> list[str]:
     """Return what ``out`` has other than a build of ``records`` would write, one line a file.
 
-    Tables and page are compared byte by byte. Pictures only have to be there: their bytes depend on
-    matplotlib's version.
+    Tables are compared byte by byte. Pictures only have to be there: their bytes depend on matplotlib's version.
+    The site is left out.
 
     Raises:
         UsageError: There is no such folder of records.
@@ -102,7 +109,8 @@ def check(records: Path | Sequence[Path], out: Path, published: Sequence[Publish
         for name in (*TABLES, FAMILIES, PUBLISHED)
         if name in outputs and (out / name).is_file() and (out / name).read_bytes() != outputs[name]
     ]
-    stale = [f"{name}: no longer made" for name in sorted(_listed(out) - outputs.keys()) if (out / name).is_file()]
+    known = {name for name in _listed(out) if not name.startswith(f"{SITE}/")}
+    stale = [f"{name}: no longer made" for name in sorted(known - outputs.keys()) if (out / name).is_file()]
     return missing + differing + stale
 
 
@@ -129,14 +137,20 @@ class _Drawing:
 
 def _render(groups: Sequence[GroupView], published: Sequence[PublishedResult]) -> dict[str, bytes]:
     drawings = {each.group.id: [*_curves(each), *_maps(each)] for each in groups}
-    pictures = {group: [(one.words, one.name) for one in drawn] for group, drawn in drawings.items()}
     others = published_tables(published)
-    contents = markdown_page(groups, others), csv_table(groups), html_page(groups, pictures, others)
+    contents = markdown_page(groups, others), csv_table(groups)
     files = {one.name: one.content for drawn in drawings.values() for one in drawn}
     families = families_csv(groups)
     files |= {} if families is None else {FAMILIES: families}
     files |= {PUBLISHED: published_csv(others)} if others else {}
     return dict(zip(TABLES, contents, strict=True)) | files
+
+
+def _site(groups: Sequence[GroupView], published: Sequence[PublishedResult]) -> dict[str, bytes]:
+    """The files of the site, below the folder of the tables, to which it links."""
+    downloads = {"CSV": "../leaderboard.csv", "Markdown": "../leaderboard.md"}
+    made = site_files(groups, site_context(groups, published_tables(published), downloads))
+    return {f"{SITE}/{name}": one.draw() if isinstance(one, Picture) else one for name, one in made.items()}
 
 
 def _curves(group: GroupView) -> Iterator[_Drawing]:

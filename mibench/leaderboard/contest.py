@@ -162,19 +162,18 @@ def _studentised(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     n, rows = columns.shape
     errors, largest = np.zeros((rows, rows)), np.zeros(n)
-    # Two pieces of memory for all differences: making them anew takes longer than the sums.
-    spaces = np.empty((2, n * rows))
+    centred = np.ascontiguousarray((columns - columns.mean(axis=0)).T)
+    # One piece of memory for all differences: making them anew takes longer than the sums.
+    space = np.empty_like(centred)
     for first in range(rows - 1):
-        centred, squares = (space[: n * (rows - first - 1)].reshape(n, -1) for space in spaces)
-        np.subtract(columns[:, first + 1 :], columns[:, first : first + 1], out=centred)
-        centred -= centred.mean(axis=0)
-        error = np.sqrt(np.square(centred, out=squares).mean(axis=0))
+        differences = np.subtract(centred[first + 1 :], centred[first], out=space[first + 1 :])
+        error = np.sqrt(np.einsum("rb,rb->r", differences, differences) / n)
         errors[first, first + 1 :] = errors[first + 1 :, first] = error
         varying = error > _TINY
         if varying.any():
-            np.abs(centred, out=centred)
-            centred /= np.where(varying, error, np.inf)
-            np.maximum(largest, centred.max(axis=1), out=largest)
+            np.abs(differences, out=differences)
+            differences /= np.where(varying, error, np.inf)[:, None]
+            np.maximum(largest, differences.max(axis=0), out=largest)
     return errors, largest
 
 

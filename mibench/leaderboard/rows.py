@@ -99,7 +99,7 @@ class Row:
         """What sets the method apart from others of its name: version, parameters, numerics, origin."""
         return " · ".join(plain(part) for part in _details(self.records[0].cell, self.seeds))
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Digest of what the row's cells share."""
         return digest(_shared(self.records[0].cell))

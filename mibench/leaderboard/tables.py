@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mibench.core.specs import Track
@@ -40,12 +42,19 @@ EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m 
 
 def csv_table(groups: Sequence[GroupView]) -> bytes:
     """Return one line a row, every metric of the records in full precision."""
-    import pandas as pd
-
     names = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
-    records = [_flat(view, row, names) for view in groups for row in view.rows]
-    text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
-    return text.encode()
+    lines = [_flat(view, row, names) for view in groups for row in view.rows]
+    return sheet_bytes(lines)
+
+
+def sheet_bytes(lines: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return lines as CSV: a column for every name, in the order in which they appear; what is missing is empty."""
+    columns = dict.fromkeys(name for line in lines for name in line)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(columns), restval=None, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return stream.getvalue().encode()
 
 
 def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTable] = ()) -> bytes:

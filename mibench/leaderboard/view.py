@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mibench.core.specs import Track
 from mibench.leaderboard import notes
@@ -11,7 +12,8 @@ from mibench.leaderboard.cells import MISSING, CellView, interval_title, span
 from mibench.leaderboard.columns import COLUMNS, COSTS, LINEAR_COLUMNS, Column
 from mibench.leaderboard.family_view import FamilyTable, family_table
 from mibench.leaderboard.fidelity import Residuals, residuals
-from mibench.leaderboard.ranking import Rank, Ranker, at_floor, newest_version
+from mibench.leaderboard.kept import ranking_of
+from mibench.leaderboard.ranking import Rank, at_floor, newest_version
 from mibench.leaderboard.rows import Group, Row
 from mibench.leaderboard.sites import brief, chosen_sites
 from mibench.leaderboard.sparsity import L0
@@ -81,22 +83,29 @@ class GroupView:
         }
 
 
-def view(group: Group) -> GroupView:
-    """Rank the rows of a group and put everything into words."""
+def view(group: Group, kept: Path | None = None) -> GroupView:
+    """Rank the rows of a group and put everything into words.
+
+    Args:
+        group: The group.
+        kept: Folder of ranks that were made before; None: they are made anew.
+    """
     columns, left = _columns(group), residuals(group) if group.track is Track.SAE else None
     headlines = [column for column in columns if column.headline and group.track is not Track.SAE]
-    ranker = Ranker(column.metric for column in headlines)
-    ranks = {column.metric: ranker.rank(group.rows, column) for column in headlines}
-    rows = [_row(row, columns, {name: by_row[row.id] for name, by_row in ranks.items()}, left) for row in group.rows]
+    ranking = ranking_of(group.rows, headlines, kept)
+    rows = [
+        _row(row, columns, {column.metric: ranking.ranks[column.metric][row.id] for column in headlines}, left)
+        for row in group.rows
+    ]
     ranked = not notes.fails_audit(group.cell)
     return GroupView(
         group=group,
         columns=columns,
-        heads=(*(_head(column, group.rows, ranker.resolutions) for column in columns), *_more_heads(group, left)),
+        heads=(*(_head(column, group.rows, ranking.resolutions) for column in columns), *_more_heads(group, left)),
         rows=tuple(sorted(rows, key=_by_l0 if group.track is Track.SAE else lambda row: _order(row, headlines))),
         facts=tuple(notes.facts(group)),
         notes=(*notes.notes(group), *([left.note] if left and left.note else [])),
-        warnings=tuple(f"{group.title}: {warning}" for warning in ranker.warnings),
+        warnings=tuple(f"{group.title}: {warning}" for warning in ranking.warnings),
         families=family_table(group, columns, ranked=ranked) if group.track is Track.SAE else None,
     )
 

@@ -25,6 +25,7 @@ _FAULTS = Faults(
     twice="an example is listed twice for the same circuit",
     others="the circuits and the endpoints were not measured on the same examples",
 )
+_NOT_FINITE = "the {} table holds a value that is not a finite number"
 _ROUNDING = 1e-9
 _LARGEST = 1e100
 
@@ -66,32 +67,67 @@ def ranked(table: pd.DataFrame, examples: pd.Index, n_edges_total: int) -> dict[
         DataError: The table contradicts itself or the endpoints.
     """
     check_columns(table, TABLE_COLUMNS, "per-example")
-    told = table["ranking"].to_numpy(dtype=object)
-    unknown = sorted(set(told) - set(RANKINGS))
+    ranking, names = pd.factorize(table["ranking"], use_na_sentinel=False)
+    unknown = sorted(set(names) - set(RANKINGS))
     if unknown:
         raise contradiction(f"ranking {unknown[0]!r} is neither 'signed' nor 'absolute'")
+    columns = {name: table[name].to_numpy() for name in _PRESENT if name in table.columns}
+    told = _Told.of(table["example"], examples)
     found: dict[RankingName, RankedExamples] = {}
     for name in RANKINGS:
-        rows = np.flatnonzero(told == name)
-        if rows.size:
-            found[name] = _one_ranking(table, rows, examples, n_edges_total)
+        if name in names:
+            rows = np.flatnonzero(ranking == list(names).index(name))
+            own = {column: values[rows] for column, values in columns.items()}
+            found[name] = _one_ranking(own, told.take(rows), n_edges_total)
     return found
 
 
-def _one_ranking(table: pd.DataFrame, rows: Codes, examples: pd.Index, n_edges_total: int) -> RankedExamples:
-    columns = {name: table[name].to_numpy()[rows] for name in _PRESENT if name in table.columns}
+@dataclass(frozen=True)
+class _Told:
+    """Which example each row of a table is of.
+
+    Attributes:
+        codes: A number for each row.
+        where: Place of each number's example among all examples; -1: it is none of them.
+        n: How many examples there have to be.
+    """
+
+    codes: Codes
+    where: Codes
+    n: int
+
+    @classmethod
+    def of(cls, told: pd.Series, examples: pd.Index) -> _Told:
+        """Number the examples of a column."""
+        codes, names = pd.factorize(told.astype(str), use_na_sentinel=False)
+        return cls(codes, examples.get_indexer(pd.Index(names)), len(examples))
+
+    def take(self, rows: Codes) -> _Told:
+        """Return the same of some rows."""
+        present, codes = np.unique(self.codes[rows], return_inverse=True)
+        return _Told(codes, self.where[present], self.n)
+
+    def grid(self, circuits: Codes) -> Grid:
+        """Place rows by their example and the number of their circuit; every example has every circuit once."""
+        # An example that no circuit has would leave its place empty.
+        where = self.where if len(self.where) == self.n else np.full(len(self.where), -1)
+        found = Grid.of(self.codes, circuits, where, _FAULTS)
+        if isinstance(found, str):
+            raise contradiction(found)
+        return found
+
+
+def _one_ranking(columns: dict[str, NDArray[Any]], told: _Told, n_edges_total: int) -> RankedExamples:
     fractions, first, which = np.unique(columns["fraction"], return_index=True, return_inverse=True)
     points = {name: columns[name][first] for name in _POINT_COLUMNS}
     if not all((points[name][which] == columns[name]).all() for name in _POINT_COLUMNS):
         raise contradiction("examples disagree about the size of the same circuit")
-    grid = _grid(table["example"].iloc[rows], which, examples)
+    grid = told.grid(which)
     sizes = points["weighted_edges"].astype(np.float64) / n_edges_total
     if not ((sizes >= 0) & (sizes <= 1 + _ROUNDING)).all():
         raise contradiction(f"a circuit has more weighted edges than the graph's {n_edges_total}, or fewer than 0")
-    kl = None
-    if "kl" in columns:
-        check_columns(table.iloc[rows], ("kl",), "per-example")
-        kl = grid.fill(columns["kl"])
+    if "kl" in columns and not _finite(columns["kl"]):
+        raise contradiction(_NOT_FINITE.format("per-example"))
     return RankedExamples(
         fractions=fractions.astype(np.float64),
         n_requested=points["n_requested"].astype(np.int64),
@@ -99,7 +135,7 @@ def _one_ranking(table: pd.DataFrame, rows: Codes, examples: pd.Index, n_edges_t
         sizes=np.minimum(sizes, 1.0),
         values=grid.fill(columns["value"]),
         listed=_largest(columns["listed_edges"], which) if "listed_edges" in columns else None,
-        kl=kl,
+        kl=grid.fill(columns["kl"]) if "kl" in columns else None,
     )
 
 
@@ -125,19 +161,7 @@ def removals(table: pd.DataFrame, examples: pd.Index, circuits: RankedExamples |
 
 def _removed(table: pd.DataFrame, examples: pd.Index) -> FloatArray:
     edges, _ = pd.factorize(table["edge"], sort=True, use_na_sentinel=False)
-    return _grid(table["example"], edges, examples).fill(table["value"].to_numpy())
-
-
-def _grid(told: pd.Series, circuits: Codes, examples: pd.Index) -> Grid:
-    """Place rows by their example and the number of their circuit; every example has every circuit once."""
-    codes, names = pd.factorize(told.astype(str), use_na_sentinel=False)
-    where = examples.get_indexer(pd.Index(names))
-    # An example of the endpoints that no circuit has leaves a place empty.
-    where = where if len(names) == len(examples) else np.full(len(names), -1)
-    found = Grid.of(codes, circuits, where, _FAULTS)
-    if isinstance(found, str):
-        raise contradiction(found)
-    return found
+    return _Told.of(table["example"], examples).grid(edges).fill(table["value"].to_numpy())
 
 
 def _largest(values: NDArray[Any], which: Codes) -> FloatArray:
@@ -156,14 +180,13 @@ def check_columns(frame: pd.DataFrame, wanted: tuple[str, ...], which: str) -> N
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise contradiction(f"the {which} table has no column {', '.join(missing)}")
-    if not all(_finite(frame[name]) for name in wanted if name not in _TEXTS):
-        raise contradiction(f"the {which} table holds a value that is not a finite number")
+    if not all(_finite(frame[name].to_numpy()) for name in wanted if name not in _TEXTS):
+        raise contradiction(_NOT_FINITE.format(which))
 
 
-def _finite(column: pd.Series) -> bool:
-    # What is a number already need not be parsed.
-    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
-    values = column.to_numpy() if plain else pd.to_numeric(column, errors="coerce").abs().to_numpy(dtype=np.float64)
+def _finite(values: NDArray[Any]) -> bool:
+    if values.dtype.kind not in "iuf":
+        values = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=np.float64)
     return bool((np.abs(values) < _LARGEST).all())
 
 

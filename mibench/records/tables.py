@@ -48,10 +48,10 @@ def read_table(content: bytes, ref: TableRef) -> pd.DataFrame:
     if hashlib.sha256(content).hexdigest() != ref.sha256:
         raise _damaged(ref, "Its sha256 is not the one in the record.")
     try:
-        file = pq.ParquetFile(io.BytesIO(content))
+        file = pq.ParquetFile(pa.BufferReader(content))
         if file.metadata.num_rows != ref.rows:
             raise _damaged(ref, f"It has {file.metadata.num_rows} rows; the record says {ref.rows}.")
-        frame: pd.DataFrame = file.read().to_pandas()
+        frame: pd.DataFrame = file.read(use_threads=False).to_pandas(use_threads=False)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise _damaged(ref, str(error)) from error
     return frame

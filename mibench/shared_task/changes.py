@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mibench.core.errors import RoundError
@@ -67,6 +67,8 @@ def arrive(db: sqlite3.Connection, arrival: Arrival, at: datetime) -> Entry:
 def change(db: sqlite3.Connection, entry: Entry, step: Change) -> Entry:
     """Make a transition; return the submission as it is then.
 
+    One that fails on the standings is not tried on the final split either.
+
     Raises:
         RoundError: It is not allowed.
     """
@@ -78,6 +80,9 @@ def change(db: sqlite3.Connection, entry: Entry, step: Change) -> Entry:
     state, reason = _COLUMNS[step.split]
     db.execute(f"UPDATE entries SET {state} = ?, {reason} = ? WHERE id = ?", (step.to, step.reason, entry.id))  # noqa: S608
     append(db, Event(f"{step.split} {step.to}", step.actor, entry.id, step.reason), step.at)
+    if (step.split, step.to, entry.final_state) == ("standings", State.FAILED, State.CHECKED):
+        # It would wait for ever, and the results of all others with it.
+        return change(db, entry, replace(step, split="final"))
     return find_entry(db, entry.id)
 
 

@@ -12,6 +12,7 @@ from mibench.leaderboard.rows import collect
 from mibench.records.store import Store
 from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder
+from mibench.shared_task.made import holds_methods, is_reproduced
 from mibench.shared_task.standings import Contender, Status
 from mibench.shared_task.states import State
 
@@ -25,7 +26,13 @@ def contenders(folder: RoundFolder, entries: Sequence[Entry], split: SplitName) 
         StoreError: A record is broken.
     """
     records = stored_records(folder, split)
-    return [_contender(one, split, records) for one in entries if takes_part(one, split)]
+    found = [(one, _contender(one, split, records)) for one in entries if takes_part(one, split)]
+    return [replace(made, made=_made(folder, one)) for one, made in found]
+
+
+def _made(folder: RoundFolder, entry: Entry) -> bool | None:
+    """Whether the artifacts of methods were made twice alike; None: artifacts were handed in."""
+    return is_reproduced(folder, entry) if holds_methods(folder, entry) else None
 
 
 def stored_records(folder: RoundFolder, split: SplitName) -> dict[str, list[Stored]]:

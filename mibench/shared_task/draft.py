@@ -10,11 +10,10 @@ from pathlib import Path
 
 from mibench.core.errors import StoreError, UsageError
 from mibench.core.files import atomic_write, check_name, exists
+from mibench.intake.manifest import FILL_IN
 from mibench.intake.names import name_fault
 from mibench.shared_task.folder import RoundFolder, private_folder
 
-FILL_IN = "FILL-IN"
-"""What stands where only the organiser knows; a round does not open with it."""
 SALT_BYTES = 32
 
 
@@ -97,7 +96,7 @@ cells:
   # - track: variable
   #   tasks: [ioi]
   #   models: [smollm2-135m]
-  #   variables: [position]
+  #   variables: [output_position]
   # - track: sae
   #   tasks: [sae-core]
   #   models: [smollm2-135m]
@@ -123,7 +122,7 @@ limits:
   # Tasks and models that a submission has in each of its tracks, at least.
   min_tasks: 1
   min_models: 1
-  # Whether methods are taken too, as code; not possible yet.
+  # Whether methods are taken too, as code that makes artifacts in the sandbox: evaluate --trust-code runs it.
   accepts_code: false
 
 # Conventions that scoring follows.

@@ -21,6 +21,8 @@ from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder, private_folder
 from mibench.shared_task.jobs import Job, Verdict
 from mibench.shared_task.locks import held
+from mibench.shared_task.made import MADE, is_ready, scored_folder
+from mibench.shared_task.making import Workshop
 from mibench.shared_task.opening import model_folders, read_salt
 from mibench.shared_task.reasons import CHANGED, FOREIGN, reason_of, reason_of_cells, was_killed
 from mibench.shared_task.spool import Claim, Spool
@@ -43,6 +45,7 @@ class Pace:
         stale: Seconds without a sign of life after which a worker of another machine is taken for dead.
         attempts: Tries that a submission has, where its worker or its scorer is killed.
         threads: Threads of one scorer; None: the processors of this machine, divided.
+        trust_code: Whether methods that were handed in are run, to make artifacts of them; else they go on waiting.
     """
 
     observer: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005
@@ -51,6 +54,7 @@ class Pace:
     stale: float = 120.0
     attempts: int = 3
     threads: int | None = None
+    trust_code: bool = False
 
 
 @dataclass
@@ -64,6 +68,7 @@ class EvaluationReport:
         failed: Why others have none.
         withdrawn: Those that were withdrawn before their scores were there.
         given_back: Times that a job went back into the queue.
+        unmade: Those that hold methods and go on waiting, since code is not trusted.
     """
 
     split: SplitName
@@ -72,6 +77,7 @@ class EvaluationReport:
     failed: dict[int, str] = field(default_factory=dict)
     withdrawn: list[int] = field(default_factory=list)
     given_back: int = 0
+    unmade: list[int] = field(default_factory=list)
 
 
 def evaluate(
@@ -111,7 +117,7 @@ class _Drive:
         self.state, self.spool, self.rules = RoundState(folder), Spool(folder.spool), read_round(folder.round_file)
         self.store, self.blinder = Store(folder.records(split)), Blinder(read_salt(folder), split)
         self.logs = private_folder(folder.private / LOGS)
-        self.report = EvaluationReport(split, backend.name)
+        self.backend, self.report = backend, EvaluationReport(split, backend.name)
         self.command = [*pace.worker, str(self.spool.path), backend.name]
         self.jobs: dict[str, Job] = {}
 
@@ -138,7 +144,8 @@ class _Drive:
         """Put every submission that waits into the spool, once; what an earlier evaluation put there stays."""
         threads = self.pace.threads or max(1, len(os.sched_getaffinity(0)) // max(1, workers))
         own = {"threads": threads, "folders": {name: Path(path) for name, path in model_folders(self.folder).items()}}
-        self.state.begin(self.split)
+        self._make_artifacts()
+        self.state.begin(self.split, self._is_ready)
         running = [entry for entry in self.state.entries() if entry.on(self.split) is State.RUNNING]
         jobs = [job_of(entry, self.split, self.folder, self.rules).model_copy(update=own) for entry in running]
         self.jobs = {job.key: job for job in jobs}
@@ -147,6 +154,23 @@ class _Drive:
                 self.spool.cancel(key)  # it was withdrawn
         for job in jobs:
             self.spool.put(job)
+
+    def _make_artifacts(self) -> None:
+        """Have the methods that wait make their artifacts, one after the other, where code is trusted."""
+        unmade = [entry for entry in self.state.waiting(self.split) if not self._is_ready(entry)]
+        if not self.pace.trust_code:
+            self.report.unmade = [entry.id for entry in unmade]
+            return
+        threads, models = self.pace.threads or len(os.sched_getaffinity(0)), model_folders(self.folder)
+        workshop = Workshop(self.folder, self.rules, self.backend, models, threads)
+        for entry in unmade:
+            reason, detail = workshop.make(entry)
+            atomic_write(self.logs / f"{entry.id:06d}-{MADE}.txt", f"{reason or 'made'}\n{detail}\n")
+            if reason is not None and self._moved(entry.id, State.FAILED, reason):
+                self.report.failed[entry.id] = reason
+
+    def _is_ready(self, entry: Entry) -> bool:
+        return not self.rules.limits.accepts_code or is_ready(self.folder, entry)
 
     def _moved(self, number: int, to: State, reason: str | None = None) -> bool:
         """Move a submission on; False: it was withdrawn just now."""
@@ -225,7 +249,7 @@ def job_of(entry: Entry, split: SplitName, folder: RoundFolder, rules: Round) ->
     return Job(
         entry=entry.id,
         split=split,
-        submission=(folder.submission(entry.id) / entry.folder_name).absolute(),
+        submission=scored_folder(folder, entry).absolute(),
         overlay=folder.split(split).absolute(),
         round=folder.round_file.absolute(),
         seconds=limits.seconds,

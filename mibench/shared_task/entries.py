@@ -34,6 +34,7 @@ class Entry:
         supersedes: The older submission that it takes the place of.
         valid: Whether its check passed, whatever came after.
         scored: Whether it ever had scores.
+        begun: Whether its scoring ever began, so that records may have its name.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Entry:
     supersedes: int | None = None
     valid: bool = False
     scored: bool = False
+    begun: bool = False
 
     @property
     def counts(self) -> bool:
@@ -60,8 +62,11 @@ class Entry:
 
     @property
     def holds_its_name(self) -> bool:
-        """Whether no other submission may have its name: not once it is withdrawn, or where it never was valid."""
-        return self.state is not State.WITHDRAWN and (self.state is not State.FAILED or self.valid)
+        """Whether no other submission may have its name: not where it never was valid, or was withdrawn unscored.
+
+        Records are told apart by the name, so that one whose scoring began keeps it for good.
+        """
+        return self.begun or (self.state is not State.WITHDRAWN and (self.state is not State.FAILED or self.valid))
 
     def on(self, split: SplitName) -> State | None:
         """Its state on a split."""
@@ -97,7 +102,8 @@ def arrival_words(name: str, sha256: str) -> str:
 
 _SELECT = """SELECT entries.*,
     EXISTS (SELECT 1 FROM audit WHERE entry = entries.id AND what = 'standings CHECKED') AS valid,
-    EXISTS (SELECT 1 FROM audit WHERE entry = entries.id AND what = 'standings SCORED') AS scored
+    EXISTS (SELECT 1 FROM audit WHERE entry = entries.id AND what = 'standings SCORED') AS scored,
+    EXISTS (SELECT 1 FROM audit WHERE entry = entries.id AND what = 'standings RUNNING') AS begun
     FROM entries"""
 
 
@@ -154,7 +160,8 @@ def check_free(entries: list[Entry], name: str) -> None:
         raise RoundError(
             f"{name} cannot be handed in.",
             why=f"Submission {other.id} has this name and is {other.state}.",
-            do="Give it another version, and name this one under supersedes; or withdraw the other.",
+            do="Give it another version, and name this one under supersedes"
+            + ("." if other.begun else "; or withdraw the other."),
         )
 
 
@@ -171,5 +178,6 @@ def _entry(row: sqlite3.Row) -> Entry:
             "tracks": tuple(Track(name) for name in values["tracks"].split(",") if name),
             "valid": bool(values["valid"]),
             "scored": bool(values["scored"]),
+            "begun": bool(values["begun"]),
         }
     )

@@ -16,10 +16,11 @@ from mibench.core.files import atomic_write, exists, is_folder, read_text
 from mibench.core.specs import Track
 from mibench.intake.cells import TASKS
 from mibench.intake.failures import Failure
+from mibench.intake.manifest import FILL_IN
 from mibench.intake.round import SPLITS, Round, RoundRules, SplitName, read_round
 from mibench.metrics.metric import METRICS
 from mibench.shared_task.cells import headline_column
-from mibench.shared_task.draft import FILL_IN, SALT_BYTES
+from mibench.shared_task.draft import SALT_BYTES
 from mibench.shared_task.folder import RULES_FILE, RoundFolder
 from mibench.shared_task.model_digests import model_digest
 from mibench.shared_task.rule_faults import rule_faults

@@ -123,7 +123,7 @@ def publish_split(folder: RoundFolder, rules: Round, split: SplitName, entries: 
     with tempfile.TemporaryDirectory(prefix="mibench-") as temporary:
         shown = Store(temporary)
         for entry in entries:
-            board = "superseded" if entry.id in old else "code" if entry.kind == "code" else None
+            board = "superseded" if entry.id in old else "code" if "artifact" not in entry.kinds else None
             for one in entry.records if entry.status == "scored" else ():
                 _copy(one, shown, board)
         build(Path(temporary), place / "leaderboard")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mibench.shared_task.jobs import Job, Verdict
+
+if TYPE_CHECKING:
+    from mibench.intake.make import NotMadeError
+    from mibench.intake.round import Limits
 
 FOREIGN = "The scorer handed back a record that is not of this submission."
 CHANGED = "Its files are not those that were handed in."
@@ -33,3 +39,15 @@ def reason_of_cells(n_good: int, n_cells: int) -> str | None:
     if not n_good:
         return f"Every cell failed ({n_failed} of {n_cells})."
     return f"{n_failed} of {n_cells} cells failed." if n_failed else None
+
+
+def reason_of_making(error: NotMadeError, limits: Limits) -> str:
+    """Why no artifacts were made of a submission's methods."""
+    return {
+        "failed": f"A method of it crashed with exit status {error.exit_code}.",
+        "timeout": f"Its methods took longer than {limits.seconds} seconds.",
+        "memory": f"A method of it took more than {limits.memory_bytes} bytes of memory.",
+        "files": "A method of it wrote more than a submission may hold.",
+        "artifact": "A method of it left no artifact, or one that is no plain file within the limits.",
+        "invalid": "What its methods made does not pass the check of artifacts.",
+    }[error.end]

@@ -12,12 +12,12 @@ from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
 from mibench.intake.cells import TASKS
 from mibench.intake.failures import Failure
+from mibench.intake.manifest import FILL_IN
 from mibench.intake.round import Board, CellGroup, RoundRules
 from mibench.metrics.metric import METRICS
 from mibench.models.catalogue import CATALOGUE
 from mibench.models.known import known_models
 from mibench.shared_task.cells import RoundCell, headline_column, numbered, parts_of
-from mibench.shared_task.draft import FILL_IN
 from mibench.shared_task.folder import RULES_FILE
 from mibench.shared_task.rules import Private
 from mibench.tasks.sae.dictionary_task import DICTIONARY_TASKS, is_generated
@@ -41,9 +41,6 @@ def _all(rules: RoundRules, private: Private, now: datetime) -> Iterator[Failure
     if rules.deadline <= now:
         why = f"It is {now.isoformat(timespec='seconds')}."
         yield _fault(f"The deadline {rules.deadline.isoformat()} has passed.", why, _CORRECT)
-    if rules.limits.accepts_code:
-        why = "What is handed in is data; nothing here runs a stranger's method yet."
-        yield _fault("'limits.accepts_code' cannot be true.", why, "Write false.")
     yield from _place_faults(private)
     for index, group in enumerate(rules.cells):
         yield from _group_faults(f"cells[{index}]", group, private)

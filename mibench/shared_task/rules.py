@@ -17,9 +17,9 @@ from mibench.core.files import MIB, read_text
 from mibench.core.names import did_you_mean
 from mibench.core.specs import Frozen
 from mibench.intake.failures import Failure
+from mibench.intake.manifest import FILL_IN
 from mibench.intake.round import Board, CellGroup, Limits, RoundRules, Scoring
 from mibench.intake.strict_yaml import load_strict
-from mibench.shared_task.draft import FILL_IN
 from mibench.shared_task.folder import RULES_FILE
 
 MAX_RULES_BYTES = MIB

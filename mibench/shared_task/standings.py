@@ -2,7 +2,8 @@
 
 Every cell ranks the entries that have it by the headline metric; entries that cannot be told apart share a rank, as
 in the leaderboard. An entry that lacks a cell of a board, or has no number there, is shown and not ranked. Methods
-that were handed in as code have a board of their own. Of a version and the one that takes its place, the later is
+that were handed in as code have boards of their own; those whose artifacts were made twice alike are ranked with
+artifacts too. Of a version and the one that takes its place, the later is
 ranked. The same records always give the same standings.
 """
 
@@ -39,6 +40,8 @@ class Contender:
         status: Whether it was scored on this split.
         reason: Why it was not, in words that anyone may read.
         records: What scoring it gave.
+        made: Of methods that were handed in: whether both makings of their artifacts were the same; None: it holds
+            artifacts.
     """
 
     id: int
@@ -50,6 +53,7 @@ class Contender:
     status: Status
     reason: str = ""
     records: tuple[Stored, ...] = field(default=(), repr=False)
+    made: bool | None = None
 
     @property
     def label(self) -> str:
@@ -57,9 +61,10 @@ class Contender:
         return f"{self.team}/{self.method}@{self.version}"
 
     @property
-    def kind(self) -> Kind:
-        """Whether artifacts were handed in, or a method that was run here."""
-        return "code" if any(one.record.cell.method.code_digest for one in self.records) else "artifact"
+    def kinds(self) -> tuple[Kind, ...]:
+        """Boards that it is on: methods have their own, and are ranked with artifacts where they are reproduced."""
+        ran = self.made is not None or any(one.record.cell.method.code_digest for one in self.records)
+        return KINDS if self.made else ("code",) if ran else ("artifact",)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def make_standings(rules: Round, split: SplitName, contenders: Sequence[Contende
     boards = []
     for board in rules.boards:
         for kind in KINDS:
-            own = [one for one in contenders if board.track in one.tracks and one.kind == kind]
+            own = [one for one in contenders if board.track in one.tracks and kind in one.kinds]
             if own or kind == "artifact":
                 boards.append(_board(rules, board, kind, own, old))
     return Standings(rules, split, tuple(boards))

@@ -22,7 +22,8 @@ READING_SAE = (
     "a family of several sparsities covers, which the leaderboard ranks. They are told apart by their own intervals."
 )
 READING_CODE = (
-    "Methods that were handed in as code and run in the sandbox; they are not ranked together with artifacts."
+    "Methods that were handed in as code: a sandbox ran each twice on public data, and what it made was scored as any "
+    "artifact is. They are ranked together with artifacts only where both runs made the same bytes (“reproduced”)."
 )
 
 
@@ -69,6 +70,8 @@ def _row(row: BoardRow) -> dict[str, Any]:
         "team": entry.team,
         "method": entry.method,
         "version": entry.version,
+        "handed_in": "artifacts" if entry.made is None else "code",
+        "reproduced": entry.made,
         "why_unranked": row.why or None,
         "cells": [_cell(one) for one in row.cells],
     }
@@ -114,7 +117,7 @@ def _line(row: BoardRow, board: BoardStandings) -> list[str]:
     entry = row.entry
     place = "–" if row.place is None else str(row.place)
     mean = "–" if row.mean_rank is None else number(row.mean_rank, 2)
-    name = f"{entry.method}@{entry.version}"
+    name = f"{entry.method}@{entry.version}" + (" (code, reproduced)" if entry.made else "")
     return [
         place,
         markdown(entry.team),

@@ -156,8 +156,12 @@ class RoundState:
         with reading(self.folder.database) as db:
             return changes.waiting(db, split)
 
-    def begin(self, split: SplitName) -> list[Entry]:
-        """Have all submissions that wait on a split RUNNING, in one step; return them in order of arrival.
+    def begin(self, split: SplitName, ready: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:  # noqa: ARG005
+        """Have submissions that wait on a split RUNNING, in one step; return them in order of arrival.
+
+        Args:
+            split: The split.
+            ready: Whether one can be scored now; others go on waiting.
 
         Raises:
             RoundError: It is the final split, and the round is not closed.
@@ -165,7 +169,7 @@ class RoundState:
         with writing(self.folder.database) as db:
             at = self._now()
             step = Change(State.RUNNING, at, split=split)
-            return [changes.change(db, entry, step) for entry in changes.waiting(db, split)]
+            return [changes.change(db, entry, step) for entry in changes.waiting(db, split) if ready(entry)]
 
     def close(self, reason: str | None = None) -> None:
         """Close the round: nothing is handed in, withdrawn or nominated any more, and nominations are final.

@@ -25,7 +25,7 @@ class SiteContext:
 
     published: tuple[PublishedTable, ...] = ()
     confirmations: Confirmations = field(default_factory=dict)
-    downloads: Mapping[str, str] = MappingProxyType({})
+    downloads: Mapping[str, str] = field(default_factory=dict)
 
 
 def site_context(

@@ -12,6 +12,7 @@ from mibench.core.hashing import digest, file_digest
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.family_view import FACTS
 from mibench.leaderboard.site.links import TITLES, group_link, method_page, record_page, task_page, track_page
+from mibench.leaderboard.text import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,6 +44,7 @@ def environment() -> Environment:
         "record_page": record_page,
         "method_page": method_page,
         "task_page": task_page,
+        "plain": plain,
     }
     return made
 

@@ -12,7 +12,6 @@ from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.method_page import method_pages
 from mibench.leaderboard.site.overview import overview_html
 from mibench.leaderboard.site.picture import SiteFile
-from mibench.leaderboard.site.pictures import pictures_of
 from mibench.leaderboard.site.record_page import record_pages
 from mibench.leaderboard.site.task_page import task_pages
 from mibench.leaderboard.site.track_page import track_html
@@ -22,17 +21,16 @@ from mibench.leaderboard.view import GroupView
 def site_files(groups: Sequence[GroupView], context: SiteContext) -> dict[str, SiteFile]:
     """Return the files of the site by their names, relative to its folder.
 
-    The same groups and context always give the same bytes, but for what matplotlib draws.
+    The same groups and context always give the same bytes.
 
     Args:
         groups: The tables.
         context: What is shown beside them; see `mibench.leaderboard.site.context.site_context`.
     """
-    pictures = {view.group.id: pictures_of(view) for view in groups}
     known = changes(changelog())
     found: dict[str, SiteFile] = {
         "index.html": overview_html(groups, known, context),
-        **{f"{track.value}.html": track_html(track, _of(track, groups), pictures, context) for track in Track},
+        **{f"{track.value}.html": track_html(track, _of(track, groups), context) for track in Track},
         "compare.html": compare_html(context),
         "changes.html": changes_html(groups, known, context),
         "assets/data.js": data_script(groups, context),
@@ -40,7 +38,6 @@ def site_files(groups: Sequence[GroupView], context: SiteContext) -> dict[str, S
         **dict(method_pages(groups, context)),
         **dict(task_pages(groups, context)),
     }
-    found |= {one.name: one for pairs in pictures.values() for pair in pairs for one in pair}
     return found | {one.name: one for one in record_pages(groups, context)}
 
 

@@ -76,6 +76,4 @@ def _card(track: Track, groups: Sequence[GroupView]) -> Card | None:
         return None
     largest = sorted(own, key=lambda view: -len(view.rows))[:_TABLES]
     rows = [row for view in own for row in view.rows]
-    return Card(
-        track, ABOUT[track], tuple(largest), len(own), len(rows), len({row.row.method for row in rows})
-    )
+    return Card(track, ABOUT[track], tuple(largest), len(own), len(rows), len({row.row.method for row in rows}))

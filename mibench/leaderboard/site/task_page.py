@@ -23,7 +23,9 @@ from mibench.leaderboard.site.metric_docs import better, declared, doc
 from mibench.leaderboard.text import plain, slug
 from mibench.leaderboard.view import GroupView
 
-_KINDS = ("task", "variable_task", "dictionary_task")
+_REGISTRIES = tuple(
+    Registry(kind=kind, package="mibench.tasks") for kind in ("task", "variable_task", "dictionary_task")
+)
 _CARD = "DATACARD.md"
 _EXAMPLE = "validation.jsonl"
 _MAX_BYTES = 64 * 1024 * 1024
@@ -60,8 +62,7 @@ def _page(name: str, views: Sequence[GroupView], context: SiteContext) -> bytes:
 
 def components_of(name: str) -> list[Component]:
     """Return what tasks of a name declare, of the tracks in their order."""
-    registries = [Registry(kind=kind, package="mibench.tasks") for kind in _KINDS]
-    return [one.components[name] for one in registries if name in one.components]
+    return [one.components[name] for one in _REGISTRIES if name in one.components]
 
 
 def _facts(component: Component) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,18 +10,16 @@ from mibench.core.specs import Track
 from mibench.leaderboard import notes
 from mibench.leaderboard.published import READING_PUBLISHED
 from mibench.leaderboard.rows import place
+from mibench.leaderboard.site.charts import charts
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render
 from mibench.leaderboard.site.links import TITLES
 from mibench.leaderboard.site.marks import is_private, marks
-from mibench.leaderboard.site.pictures import Pair, charts
 from mibench.leaderboard.text import plain
 from mibench.leaderboard.view import MAX_CURVES, GroupView
 
 CONVENTIONS = {"mibench": "strict", "mib": "MIB", "saebench": "SAEBench"}
 """What conventions are called on the pages."""
-Pictures = Mapping[str, Sequence[Pair]]
-"""Pictures of each group by its id, each for light and for dark pages."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +71,12 @@ def private_group(view: GroupView) -> bool:
     return any(is_private(record) for row in view.group.rows for record in row.records)
 
 
-def track_html(track: Track, groups: Sequence[GroupView], pictures: Pictures, context: SiteContext) -> bytes:
+def track_html(track: Track, groups: Sequence[GroupView], context: SiteContext) -> bytes:
     """Return the page of a track.
 
     Args:
         track: The track.
         groups: Its tables.
-        pictures: Pictures of the groups.
         context: What else is shown.
     """
     found = places(groups)
@@ -98,7 +95,6 @@ def track_html(track: Track, groups: Sequence[GroupView], pictures: Pictures, co
         split_name=split_name,
         marks=lambda row: marks(row, context.confirmations),
         private=private_group,
-        pictures=pictures,
         charts=charts,
         identity=notes.identity,
         published=context.published if track is Track.SAE else (),

@@ -17,8 +17,8 @@ from mibench.core.errors import ArtifactError, UsageError
 from mibench.core.hook_points import HookPoint
 from mibench.intake.check import check_submission
 from mibench.intake.draft import read_draft
-from mibench.intake.manifest import Submission
-from mibench.intake.template import FILL_IN, Wish, write_template
+from mibench.intake.manifest import FILL_IN, Submission
+from mibench.intake.template import Wish, write_template
 
 FACTS = {"authors": "A. Person", "contact": "a@example.org", "licence": "MIT", "description": "A 'method': #1 \\ \"x\""}
 WISH = Wish("team", "method", tasks=(TASK,), models=(MODEL,), facts=FACTS)
@@ -56,7 +56,10 @@ def test_a_template_without_artifacts_says_what_to_fill_in(tmp_path):
     assert all(f"{key}:" in text for key in Submission.model_fields)
     draft = read_draft(text)
     assert draft.submission is None
-    assert {one.index for one in draft.failures} == {0}
+    said = " ".join(f"{one.what} {one.why}" for one in draft.failures)
+    assert all(f"'{key}'" in said for key in ("authors[0]", "contact", "licence", "description"))
+    assert "It is not filled in." in said
+    assert {one.index for one in draft.failures} == {0, None}
     assert not check_submission(folder).passed
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from opening_cases import values
 
 from mibench.core.errors import StoreError, UsageError
+from mibench.intake.manifest import FILL_IN
 from mibench.intake.round import Board, CellGroup, Limits, RoundRules, Scoring
 from mibench.intake.strict_yaml import load_strict
-from mibench.shared_task.draft import FILL_IN, write_draft, write_secret
+from mibench.shared_task.draft import write_draft, write_secret
 from mibench.shared_task.folder import RoundFolder
 from mibench.shared_task.rule_faults import rule_faults
 from mibench.shared_task.rules import read_rules

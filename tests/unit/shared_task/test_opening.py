@@ -140,8 +140,10 @@ def test_generated_data_and_tasks_of_other_numbers_have_groups_and_boards_of_the
     assert "The board s has no number for all its cells." in found
 
 
-def test_methods_cannot_be_handed_in_as_code(tmp_path):
-    assert "'limits.accepts_code' cannot be true." in faults(draft(tmp_path, limits={"accepts_code": True}))
+def test_a_round_may_take_methods(tmp_path):
+    opened = open_round(draft(tmp_path, limits={"accepts_code": True}), {}, NOW)
+    assert opened.failures == ()
+    assert opened.round.rules().code
 
 
 def test_models_can_be_given_on_the_command_line(tmp_path):

@@ -1,0 +1,171 @@
+// Two rows of one table side by side. The address says which: #table/first/second.
+"use strict";
+(function () {
+  const { tables, costs } = window.MIBENCH;
+  const form = document.querySelector("form.choose");
+  const place = document.getElementById("comparison");
+  const { table: tableField, first: firstField, second: secondField } = form.elements;
+
+  function make(tag, text, attributes) {
+    const made = document.createElement(tag);
+    if (text !== undefined && text !== null) made.textContent = text;
+    Object.entries(attributes || {}).forEach(([name, value]) => made.setAttribute(name, value));
+    return made;
+  }
+
+  function say(value, digits, signed) {
+    if (value === null) return "—";
+    const text = Math.abs(value).toFixed(digits);
+    const sign = value < 0 && Number(text) !== 0 ? "−" : signed ? "+" : "";
+    return sign + text;
+  }
+
+  function span(low, high, digits) {
+    return low === null ? "no interval" : `[${say(low, digits)}, ${say(high, digits)}]`;
+  }
+
+  // Half of the interval of a difference of two numbers whose own intervals are known, as if they were independent.
+  function half(a, b) {
+    if (a[1] === null || b[1] === null || a[0] === null || b[0] === null) return null;
+    return Math.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2);
+  }
+
+  function verdict(head, a, b) {
+    const difference = a[0] - b[0];
+    const reach = half(a, b);
+    if (reach === null) return ["no interval to judge by", "same"];
+    if (Math.abs(difference) <= reach) return ["not told apart", "same"];
+    if (!head.arrow) return ["they differ", "verdict"];
+    return [(difference > 0) === (head.arrow === "↑") ? "first is better" : "second is better", "verdict"];
+  }
+
+  function numberCell(entry, digits) {
+    const cell = make("td", null, { title: entry[4] });
+    if (entry[0] === null) {
+      cell.append(make("span", "— "), make("small", entry[4]));
+      return cell;
+    }
+    cell.append(make("span", say(entry[0], digits), { class: "value" }));
+    if (entry[3]) cell.append(make("sup", ` ${entry[3]}`));
+    cell.append(make("small", span(entry[1], entry[2], digits)));
+    return cell;
+  }
+
+  function metricRow(head, a, b) {
+    const row = make("tr");
+    const name = make("th", `${head.title} ${head.arrow}`, { scope: "row", class: "method" });
+    if (head.doc) name.append(make("small", head.doc));
+    row.append(name, numberCell(a, head.digits), numberCell(b, head.digits));
+    const cell = make("td");
+    const judged = make("td");
+    if (a[0] !== null && b[0] !== null) {
+      const reach = half(a, b);
+      cell.append(make("span", say(a[0] - b[0], head.digits, true), { class: "value" }));
+      if (reach !== null) cell.append(make("small", `± ${say(reach, head.digits)}`));
+      const [words, style] = verdict(head, a, b);
+      judged.append(make("span", words, { class: style }));
+      if (head.apart) judged.append(make("small", `ranks tell apart from ${head.apart}`));
+    } else {
+      cell.textContent = "—";
+    }
+    row.append(cell, judged);
+    return row;
+  }
+
+  function costRow(cost, a, b) {
+    const row = make("tr");
+    const name = make("th", cost.title, { scope: "row", class: "method" });
+    name.append(make("small", cost.doc));
+    row.append(name, make("td", a[1]), make("td", b[1]));
+    const both = a[0] !== null && b[0] !== null && b[0] > 0;
+    row.append(make("td", both ? `${(a[0] / b[0]).toPrecision(3)}×` : "—"), make("td", ""));
+    return row;
+  }
+
+  function rowHead(row) {
+    const head = make("th", null, { scope: "col" });
+    head.append(make("a", row.label, { href: row.method }));
+    head.append(make("small", [row.rank === "–" ? "not ranked" : `rank ${row.rank}`, ...row.marks].join(" · ")));
+    const links = make("small");
+    row.records.forEach((href, index) => {
+      links.append(make("a", row.records.length === 1 ? "record" : `record ${index + 1}`, { href }), " ");
+    });
+    head.append(links);
+    return head;
+  }
+
+  function shown(table, a, b) {
+    const box = make("div", null, { class: "scroll", role: "group", tabindex: "0", "aria-label": "Comparison" });
+    const made = make("table", null, { class: "compared" });
+    made.append(make("caption", `${a.label} against ${b.label}, ${table.title}`, { class: "hide" }));
+    const heads = make("tr");
+    heads.append(make("th", "Number", { scope: "col", class: "method" }), rowHead(a), rowHead(b));
+    heads.append(make("th", "First − second", { scope: "col" }), make("th", "Verdict", { scope: "col" }));
+    made.createTHead().append(heads);
+    const body = made.createTBody();
+    table.heads.forEach((head, index) => {
+      if (a.numbers[index] && b.numbers[index]) body.append(metricRow(head, a.numbers[index], b.numbers[index]));
+    });
+    costs.forEach((cost, index) => body.append(costRow(cost, a.costs[index], b.costs[index])));
+    box.append(made);
+    return box;
+  }
+
+  function render() {
+    const table = tables[tableField.selectedIndex];
+    const [a, b] = [table.rows[firstField.selectedIndex], table.rows[secondField.selectedIndex]];
+    place.replaceChildren();
+    const title = make("h2", table.title);
+    const facts = make("p", null, { class: "facts" });
+    table.facts.forEach((fact) => facts.append(make("span", fact)));
+    const back = make("p");
+    back.append(make("a", "The whole table", { href: table.page }));
+    place.append(title, facts, back);
+    [a, b].filter((row) => row.status !== "ok").forEach((row) => {
+      place.append(make("p", `${row.label}: ${row.status}. ${row.reason}`, { class: "problem" }));
+    });
+    place.append(shown(table, a, b));
+    const how = "The verdict goes by the two intervals as if they were independent, which for rows on the same examples is "
+      + "careful. Example by example, with the records at hand: ";
+    const words = make("p", how);
+    words.append(make("code", `mibench compare ${a.cells[0].slice(0, 12)} ${b.cells[0].slice(0, 12)} --records leaderboard/records`));
+    place.append(words, make("p", `By rank: ${a.label}, ${a.why || "not ranked"}. ${b.label}, ${b.why || "not ranked"}.`, { class: "identity" }));
+    history.replaceState(null, "", `#${table.id}/${a.id}/${b.id}`);
+  }
+
+  function fillRows(firstId, secondId) {
+    const { rows } = tables[tableField.selectedIndex];
+    [firstField, secondField].forEach((field) => {
+      field.replaceChildren(...rows.map((row) => new Option(row.label)));
+    });
+    const find = (id, otherwise) => {
+      const index = rows.findIndex((row) => row.id === id);
+      return index < 0 ? Math.min(otherwise, rows.length - 1) : index;
+    };
+    firstField.selectedIndex = find(firstId, 0);
+    secondField.selectedIndex = find(secondId, firstField.selectedIndex === 1 ? 0 : 1);
+  }
+
+  function read() {
+    const [tableId, firstId, secondId] = decodeURIComponent(location.hash.slice(1)).split("/");
+    const index = tables.findIndex((table) => table.id === tableId);
+    tableField.selectedIndex = Math.max(0, index);
+    fillRows(firstId, secondId);
+    render();
+  }
+
+  if (!tables.length) {
+    place.append(make("p", "There are no tables yet."));
+    return;
+  }
+  tableField.replaceChildren(...tables.map((table) => new Option(`${table.title} · ${table.facts.slice(1).join(" · ")}`)));
+  tableField.addEventListener("change", () => {
+    fillRows();
+    render();
+  });
+  firstField.addEventListener("change", render);
+  secondField.addEventListener("change", render);
+  addEventListener("hashchange", read);
+  form.hidden = false;
+  read();
+})();
