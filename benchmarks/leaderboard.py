@@ -4,8 +4,8 @@ python benchmarks/leaderboard.py make FOLDER [--groups 25] [--rows 200]
 python benchmarks/leaderboard.py time FOLDER
 
 ``make`` writes a synthetic store: circuits of known shapes with per-example tables of 100 examples × 20 circuits, sites
-of causal variables, dictionaries, every tenth method with three seeds, every fiftieth failed. ``time`` builds it three
-times, each in a process of its own: from nothing, again unchanged, and with one record more.
+of causal variables, dictionaries, every tenth method with three seeds, every fiftieth failed. ``time`` builds tables,
+pictures and site three times, each in a process of its own: from nothing, again unchanged, and with one record more.
 """
 
 from __future__ import annotations
@@ -188,16 +188,17 @@ def make(folder: Path, groups: int, rows: int) -> None:
 
 @main.command("time")
 @click.argument("folder", type=click.Path(path_type=Path))
-def time_command(folder: Path) -> None:
+@click.option("--no-site", is_flag=True, help="Tables and curves only.")
+def time_command(folder: Path, *, no_site: bool) -> None:
     """Build FOLDER/records three times; exit 1 where a target is missed."""
     out, more = folder / "leaderboard", folder / "more"
-    for each in (out, more):
+    for each in (out, more, folder / "kept"):
         shutil.rmtree(each, ignore_errors=True)
     Store(more).write(*record_of(Place(0, 10_001, None)))
     records = folder / "records"
-    first = _timed("from nothing", [records], out)
-    _timed("unchanged", [records], out)
-    one = _timed("one record more", [records, more], out)
+    first = _timed("from nothing", [records], out, no_site=no_site)
+    _timed("unchanged", [records], out, no_site=no_site)
+    one = _timed("one record more", [records, more], out, no_site=no_site)
     missed = first["cpu"] > FULL_SECONDS or first["gib"] > FULL_GIB or one["cpu"] > MORE_SECONDS
     raise SystemExit(1 if missed else 0)
 
@@ -205,19 +206,21 @@ def time_command(folder: Path) -> None:
 @main.command("build", hidden=True)
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-def build_command(folders: tuple[Path, ...], out: Path) -> None:
+@click.option("--no-site", is_flag=True)
+def build_command(folders: tuple[Path, ...], out: Path, *, no_site: bool) -> None:
     """Build once, and print what it took as JSON."""
     started = time.perf_counter()
     from mibench.leaderboard.build import build
 
-    report = build(folders, out)
+    report = build(folders, out, kept=out.with_name("kept"), site=not no_site)
     used = resource.getrusage(resource.RUSAGE_SELF)
     told = {"cpu": used.ru_utime + used.ru_stime, "wall": time.perf_counter() - started}
     click.echo(json.dumps(told | {"gib": used.ru_maxrss / 2**20, "rows": report.rows}))
 
 
-def _timed(what: str, folders: list[Path], out: Path) -> dict[str, float]:
+def _timed(what: str, folders: list[Path], out: Path, *, no_site: bool) -> dict[str, float]:
     arguments = [sys.executable, __file__, "build", *map(str, folders), "--out", str(out)]
+    arguments += ["--no-site"] if no_site else []
     done = subprocess.run(arguments, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     click.echo(

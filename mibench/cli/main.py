@@ -34,7 +34,9 @@ COMMANDS = {
     "models": "Fetch models, so that they load without a network.",
     "submit": "Write, check and pack a submission.",
     "shared-task": "Run a shared task: teams, private splits, scoring, results.",
-    "leaderboard": "Build or check the leaderboard.",
+    "leaderboard": "Build, check, export or serve the leaderboard.",
+    "records": "Fetch published records, or make a folder of them smaller.",
+    "cite": "Print BibTeX of what records rest on.",
     "doctor": "Check this machine and say how to fix it.",
 }
 """One file a command, `mibench/cli/<name>.py`, which calls its click command `command`."""

@@ -62,6 +62,9 @@ _SCORE = [
     ),
     click.option("--only", type=click.Choice(["missing", "failed", "all"]), help="[default: missing]"),
     click.option("-o", "--out", help=f"Folder of the records.  [default: {DEFAULT_RECORDS}]"),
+    click.option(
+        "--baseline", help="Take the records of methods that were run before from this folder, not run again."
+    ),
     click.option("--executor", type=click.Choice(["serial"]), help="[default: serial]"),
 ]
 _SITES = [

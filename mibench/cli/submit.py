@@ -188,9 +188,12 @@ def _asked(options: Mapping[str, Any]) -> Asked:
     smoke = options["smoke_rows"] if options.get("smoke") else None
     if sealed and smoke:
         raise _wrong("--smoke does not go with --manifest-only.", "Sealed artifacts cannot be scored.")
+    code = options.get("trust_code", False)
+    if sealed and code:
+        raise _wrong("--trust-code does not go with --manifest-only.", "Code is handed in with its manifest.")
     asks = Coverage(least[0] or 1, least[1] or 1) if any(least) else None
     return Asked(
-        rules=Rules(coverage=asks, code=options.get("trust_code", False)) if own is None else own.rules(),
+        rules=Rules(coverage=asks, code=code) if own is None else own.rules(),
         folders=_named_folders(options["folders"]),
         fetch=options["fetch"],
         round=own,

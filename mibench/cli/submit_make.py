@@ -102,7 +102,8 @@ def _what_would_run(folder: Path) -> str:
     methods = read_methods(folder).methods
     first, n = methods[0], sum(len(one.pairs) for one in methods)
     more = f" and {len(methods) - 1} more" if len(methods) > 1 else ""
-    return f"{folder} holds code: {first.function} in {first.file}{more} would be run, for {n} tasks on models."
+    n_artifacts = f"{n} artifact{'s' * (n != 1)}"
+    return f"{folder} holds code: {first.function} in {first.file}{more} would be run, to make {n_artifacts}."
 
 
 def _say(made: Made, backend: str, *, as_json: bool) -> None:

@@ -113,6 +113,8 @@ def _folder(folder: Path, asked: Asked, findings: Findings) -> Report:
 def _smoked(asked: Asked, rows: int, draft: Draft, read: Mapping[int, Path], *, passed: bool) -> list[str]:
     if not passed:
         return ["Nothing was scored on validation rows: mend the failures first."]
+    if draft.methods:
+        return ["Nothing was scored: artifacts are made of methods first, with mibench submit make."]
     from mibench.intake.smoke.notes import smoke_notes
 
     return smoke_notes({index: (draft.entries[index], path) for index, path in read.items()}, rows, asked.folders)

@@ -34,6 +34,7 @@ from mibench.sandbox.run import Outcome, run_confined
 
 MAKER = (sys.executable, "-P", "-s", "-m", "mibench.intake.make_artifacts")
 """The command that runs a method; its plan and the folder for artifacts follow."""
+_SIGNALS = 128
 End = Literal["failed", "timeout", "memory", "files", "artifact", "invalid"]
 """How making can go wrong: as a confined run does, or with a file that is none, or that fails the check."""
 
@@ -95,6 +96,12 @@ class NotMadeError(MethodError):
         self.exit_code = None if outcome is None else outcome.exit_code
         self.tail = "" if outcome is None else outcome.tail
         self.report = report
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether something from outside may have ended it, so that another try may go well."""
+        code = self.exit_code
+        return self.end == "failed" and (code is None or code < 0 or code > _SIGNALS)
 
 
 def read_methods(folder: Path) -> Submission:
@@ -180,22 +187,28 @@ class _Making:
 
     def run(self, work: Path) -> list[_Piece]:
         """Run every method, one after the other, in the time that all have together."""
+        self._check_files()
         work.mkdir()
         left, room, found = self.means.seconds, self.means.asked.rules.total_bytes, list[_Piece]()
         for index, entry in enumerate(self.submission.methods):
-            outcome = self._run_one(work, index, entry, max(left, 1.0))
-            left -= outcome.seconds
+            if left <= 0:
+                raise NotMadeError("timeout", "The methods together took too long.")
+            left -= self._run_one(work, index, entry, left).seconds
             for piece in self._taken(work, index, entry, room):
                 found.append(piece)
                 room -= piece.size
             shutil.rmtree(_out(work, index), ignore_errors=True)
         return found
 
+    def _check_files(self) -> None:
+        for entry in self.submission.methods:
+            file = self.source / entry.file
+            if not is_file(file) or file.is_symlink() or file_digest(file) != entry.sha256:
+                why = "Its sha256 is not the one of the manifest."
+                raise ArtifactError(f"{entry.file} is not the file that was handed in.", why=why, do="Check it again.")
+
     def _run_one(self, work: Path, index: int, entry: CodeEntry, seconds: float) -> Outcome:
-        file, means = self.source / entry.file, self.means
-        if not is_file(file) or file.is_symlink() or file_digest(file) != entry.sha256:
-            why = "Its sha256 is not the one of the manifest."
-            raise ArtifactError(f"{entry.file} is not the file that was handed in.", why=why, do="Check it again.")
+        means = self.means
         plan, out = work / f"{index:04d}.json", _out(work, index)
         folders = {name: path.absolute() for name, path in means.asked.folders.items()}
         atomic_write(plan, plan_of(entry, self.source, folders, means.dtype).model_dump_json())

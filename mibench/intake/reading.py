@@ -86,8 +86,9 @@ def _one_circuit(n_edges: float, total: int, budget: float | None) -> Faults:
 
 def _variable(path: Path, entry: ArtifactEntry, sizes: Mapping[str, ModelSizes]) -> Faults:
     found = load_featurizers(path)
-    said = (("model", found.model, entry.models), ("task", found.task, entry.tasks))
-    for what, own, stated in (*said, ("variable", found.variable, (entry.variable,))):
+    if len(entry.models) != 1 or found.model.casefold() not in names_of(entry.models[0]):
+        yield _other("model", found.model, ", ".join(entry.models))
+    for what, own, stated in (("task", found.task, entry.tasks), ("variable", found.variable, (entry.variable,))):
         if stated != (own,):
             yield _other(what, own, ", ".join(map(str, stated)))
     for size in _known(entry, sizes):

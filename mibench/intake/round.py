@@ -20,6 +20,7 @@ MAX_ROUND_BYTES = 4 * MIB
 SplitName = Literal["standings", "final"]
 SPLITS: tuple[SplitName, ...] = ("standings", "final")
 """The split that is scored during the round, and the one that is scored once, after it."""
+HeadName = Annotated[str, Field(pattern=r"^\d{1,4}\.\d{1,4}$")]
 Positive = Annotated[int, Field(strict=True, ge=1, le=2**40)]
 
 
@@ -38,10 +39,18 @@ class CellGroup(Frozen):
     """Causal variables, of the variable track; empty: all of each task."""
     hooks: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
     """Where dictionaries read, of the SAE track; empty: anywhere."""
+    heads: Annotated[tuple[HeadName, ...], Field(max_length=1000)] = ()
+    """Heads, such as 7.3, that a linear target is fitted by, where a task of the variable track has one and knows none
+    of the models. They are the round's: a submission's own would let it choose what it is measured against."""
 
     @model_validator(mode="after")
     def _of_its_track(self) -> Self:
-        owners = {"level": Track.CIRCUIT, "variables": Track.VARIABLE, "hooks": Track.SAE}
+        owners = {
+            "level": Track.CIRCUIT,
+            "variables": Track.VARIABLE,
+            "heads": Track.VARIABLE,
+            "hooks": Track.SAE,
+        }
         for key, track in owners.items():
             if getattr(self, key) and track is not self.track:
                 raise ValueError(f"'{key}' is for the track {track}, this is {self.track}.")

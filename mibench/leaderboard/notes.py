@@ -87,6 +87,7 @@ def identity(group: Group) -> str:
 def row_notes(row: Row) -> list[str]:
     """Return what has to be said about one row: reused records, and how often it saw the test split."""
     found = [] if row.board is None else [f"{row.board} board: not ranked"]
+    found += [f"from {row.origin}"] if row.origin else []
     looks = [record.looks_at_test for record in row.records if record.looks_at_test is not None]
     if looks and max(looks) > 1:
         found.append(f"look {max(looks)} at the test split")

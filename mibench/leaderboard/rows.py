@@ -25,10 +25,17 @@ _SHOWN_DIGITS = 8
 
 @dataclass(frozen=True)
 class Entry:
-    """A record and the store that holds its tables."""
+    """A record and the store that holds its tables.
+
+    Attributes:
+        record: The record.
+        store: The store.
+        origin: Folder of the store where it is one that was laid over the first; empty: it is the first.
+    """
 
     record: RunRecord
     store: Store
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Row:
     def board(self) -> str | None:
         """Board of its own, on which it is not ranked with the others; None: it is ranked."""
         return next((plain(record.board, 40) for record in self.records if record.board is not None), None)
+
+    @property
+    def origin(self) -> str:
+        """Folders of its records, where they were laid over those of the board; empty: all are the board's own."""
+        return ", ".join(dict.fromkeys(plain(entry.origin, 60) for entry in self.entries if entry.origin))
 
     @property
     def status(self) -> Literal["ok", "failed", "skipped"]:
@@ -190,15 +202,17 @@ def _variable_key(variable: dict[str, Any]) -> dict[str, Any]:
 def collect(stores: Iterable[Store]) -> list[Entry]:
     """Return one record a cell of all stores: one with numbers before one without, else the first found.
 
+    Entries of all stores but the first say which folder they are from.
+
     Raises:
         StoreError: A record is broken.
     """
     found: dict[str, Entry] = {}
-    for store in stores:
+    for place, store in enumerate(stores):
         for record in store.query():
             known = found.get(record.cell.id)
             if known is None or (known.record.status != "ok" and record.status == "ok"):
-                found[record.cell.id] = Entry(record, store)
+                found[record.cell.id] = Entry(record, store, str(store.folder) if place else "")
     return list(found.values())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mibench.core.specs import Track
+from mibench.core.version import BOARD
 from mibench.leaderboard import notes
 from mibench.leaderboard.cells import CellView
 from mibench.leaderboard.columns import COSTS
@@ -42,9 +43,13 @@ EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m 
 
 def csv_table(groups: Sequence[GroupView]) -> bytes:
     """Return one line a row, every metric of the records in full precision."""
+    return sheet_bytes(flat_rows(groups))
+
+
+def flat_rows(groups: Sequence[GroupView]) -> list[dict[str, Any]]:
+    """Return one flat line a row, every metric of the records in full precision."""
     names = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
-    lines = [_flat(view, row, names) for view in groups for row in view.rows]
-    return sheet_bytes(lines)
+    return [_flat(view, row, names) for view in groups for row in view.rows]
 
 
 def sheet_bytes(lines: Sequence[Mapping[str, Any]]) -> bytes:
@@ -62,7 +67,12 @@ def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTabl
     reading = [READING if groups else EMPTY]
     reading += [READING_SITES] if any(view.group.track is Track.VARIABLE for view in groups) else []
     reading += [READING_FAMILIES] if any(view.group.track is Track.SAE for view in groups) else []
-    parts = ["# mibench leaderboard", *reading, *(_section(view) for view in groups)]
+    parts = [
+        "# mibench leaderboard",
+        *reading,
+        f"*Version {BOARD}, which code, rules and board share.*",
+        *(_section(view) for view in groups),
+    ]
     parts += [published_markdown(published)] if published else []
     return ("\n\n".join(parts) + "\n").encode()
 
@@ -75,6 +85,7 @@ def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]
     flat: dict[str, Any] = {
         name: sheet(plain(value, 400)) if isinstance(value, str) else value for name, value in identity.items()
     }
+    flat |= {"origin": sheet(entry.origin)} if entry.origin else {}
     flat["cells"] = " ".join(record.cell.id for record in entry.records)
     for metric, rank in row.ranks.items():
         flat |= {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mibench.core.specs import Track
@@ -72,6 +72,7 @@ class GroupView:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     families: FamilyTable | None = None
+    resolutions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def curves(self) -> dict[str, dict[str, list[CurvePoint]]]:
@@ -107,6 +108,7 @@ def view(group: Group, kept: Path | None = None) -> GroupView:
         notes=(*notes.notes(group), *([left.note] if left and left.note else [])),
         warnings=tuple(f"{group.title}: {warning}" for warning in ranking.warnings),
         families=family_table(group, columns, ranked=ranked) if group.track is Track.SAE else None,
+        resolutions=ranking.resolutions,
     )
 
 
@@ -199,7 +201,8 @@ def _cell(row: Row, column: Column, rank: Rank | None) -> CellView:
         interval,
         str(rank) if rank else "",
         value=value.value,
-        sunk=at_floor(value, higher_is_better=higher),
+        # Where even the best possible number is the floor, being there says nothing.
+        sunk=value.floor != value.ceiling and at_floor(value, higher_is_better=higher),
     )
 
 

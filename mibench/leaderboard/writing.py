@@ -70,7 +70,10 @@ class Folder:
         return removed
 
     def differences(self, outputs: Mapping[str, SiteFile]) -> list[str]:
-        """Return what the folder has other than ``outputs``, one line a file; pictures go by the digest of their data."""
+        """Return what the folder has other than ``outputs``, one line a file.
+
+        Pictures go by the digest of their data.
+        """
         before = Manifest.read(self.path, self.ours)
         found = []
         for name, made in sorted(outputs.items()):
@@ -102,7 +105,7 @@ def _put(path: Path, made: SiteFile) -> None:
 
 
 def _put_picture(path: Path, data: bytes) -> None:
-    """Replace a picture. It is not flushed to disk: there are thousands, and one that a power cut left empty is redrawn."""
+    """Replace a picture; it is not flushed to disk, since one that a power cut left empty is drawn again."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -219,8 +219,21 @@ def model_spec(name: str) -> ModelSpec:
     return CATALOGUE[name]
 
 
+LOCAL = "local:"
+"""How names of models begin that are folders of this machine."""
+
+
 def names_of(model: str) -> set[str]:
-    """Return all names of a model, its hub's among them, in one case; artifacts may use any of them."""
+    """Return all names of a model, its hub's among them, in one case; artifacts may use any of them.
+
+    A model that is a folder here, ``local:NAME``, is called NAME too, and the other way round where no list has NAME.
+    """
     spec = CATALOGUE.get(model)
-    known = {model} | ({spec.hub_id, spec.hub_id.rpartition("/")[2]} if spec else set())
+    known = {model} | ({spec.hub_id, spec.hub_id.rpartition("/")[2]} if spec else {*_of_folder(model)})
     return {name.casefold() for name in known}
+
+
+def _of_folder(model: str) -> tuple[str, ...]:
+    """The other name of a model that is a folder."""
+    name = model.removeprefix(LOCAL)
+    return () if name in CATALOGUE else (name, f"{LOCAL}{name}")

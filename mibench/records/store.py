@@ -9,34 +9,28 @@ takes its place. Folder names are for people and are never parsed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mibench.core.errors import MibenchError, StoreError
-from mibench.core.files import atomic_path, atomic_write, read_text
-from mibench.core.hashing import file_digest
+from mibench.core.files import atomic_write, read_text
 from mibench.core.specs import Cell
+from mibench.records.beside import Ref, check_file, copied_artifact, encoded_table, missing_file
 from mibench.records.encode import parse_record, record_bytes
-from mibench.records.record import ArtifactRef, RunRecord, TableRef
-from mibench.records.tables import read_table, table_bytes
+from mibench.records.record import RunRecord
+from mibench.records.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Ref = TableRef | ArtifactRef
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 STALE_SECONDS = 3600.0
 """A file without a record may belong to a writer at work until it is this old."""
 
 _CELL_ID = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,16}")
 _BESIDE = re.compile(r"\.[0-9a-f]{32}\..+\.tmp|[0-9a-f]{32}\.[A-Za-z0-9_-]+\.[0-9a-f]{12}\.[a-z0-9]+")
 
 
@@ -64,7 +58,8 @@ class Store:
     ) -> RunRecord:
         """Write the files of a cell, then its record, replacing an older record of the cell.
 
-        Tables and an artifact that ``record`` already refers to are kept, and have to be there.
+        Tables and an artifact that ``record`` already refers to are kept, and have to be there; of an artifact its
+        digest is enough.
 
         Args:
             record: What the cell gave.
@@ -79,14 +74,14 @@ class Store:
         """
         target = self.path(record.cell)
         # Everything is encoded and checked before anything is written: bad input leaves no trace.
-        encoded = [_encode(target, name, frame) for name, frame in (tables or {}).items()]
+        encoded = [encoded_table(target, name, frame) for name, frame in (tables or {}).items()]
         refs = {name: ref for name, ref, _ in encoded}
         kept: list[Ref] = [ref for name, ref in record.tables.items() if name not in refs]
-        if record.artifact is not None and artifact is None:
+        if record.artifact is not None and artifact is None and self.holds_artifact(record):
             kept.append(record.artifact)
         for known in kept:
-            _check(target.with_name(known.file), known)
-        stored = record.artifact if artifact is None else _copy_artifact(artifact, target)
+            check_file(target.with_name(known.file), known)
+        stored = record.artifact if artifact is None else copied_artifact(artifact, target)
         for _, ref, content in encoded:
             atomic_write(target.with_name(ref.file), content)
         written = record.model_copy(update={"tables": record.tables | refs, "artifact": stored})
@@ -120,6 +115,24 @@ class Store:
         Raises:
             StoreError: The record has no such table, or the file is missing or damaged.
         """
+        path = self._table_path(record, name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise missing_file(path, error) from error
+        return read_table(content, record.tables[name])
+
+    def table_file(self, record: RunRecord, name: str) -> Path:
+        """Return where a table of ``record`` lies, after checking its digest.
+
+        Raises:
+            StoreError: The record has no such table, or the file is missing or damaged.
+        """
+        path = self._table_path(record, name)
+        check_file(path, record.tables[name])
+        return path
+
+    def _table_path(self, record: RunRecord, name: str) -> Path:
         if name not in record.tables:
             known = ", ".join(sorted(record.tables)) or "none"
             raise StoreError(
@@ -127,13 +140,7 @@ class Store:
                 why=f"Its tables: {known}.",
                 do="Ask for one of these, or run the cell again.",
             )
-        ref = record.tables[name]
-        path = self.path(record.cell).with_name(ref.file)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise _missing(path, error) from error
-        return read_table(content, ref)
+        return self.path(record.cell).with_name(record.tables[name].file)
 
     def artifact(self, record: RunRecord) -> Path:
         """Return where the artifact of ``record`` lies, after checking its digest.
@@ -148,8 +155,19 @@ class Store:
                 do="Run the cell again.",
             )
         path = self.path(record.cell).with_name(record.artifact.file)
-        _check(path, record.artifact)
+        if not self.holds_artifact(record):
+            raise StoreError(
+                f"{path} is not there.",
+                why=f"The record keeps its sha256 only, {record.artifact.sha256}: it was left out to save space, or "
+                "not fetched.",
+                do="Make it again: mibench reproduce, with the record; or fetch it from where the record is from.",
+            )
+        check_file(path, record.artifact)
         return path
+
+    def holds_artifact(self, record: RunRecord) -> bool:
+        """Tell whether the artifact of ``record`` lies beside it; slim folders keep its digest alone."""
+        return record.artifact is not None and self.path(record.cell).with_name(record.artifact.file).is_file()
 
     def query(self) -> list[RunRecord]:
         """Return all records, sorted by track, task, model, method and id.
@@ -219,57 +237,6 @@ def _read(path: Path) -> RunRecord:
             do="Remove the file and run its cell again.",
         )
     return record
-
-
-def _encode(target: Path, name: str, frame: pd.DataFrame) -> tuple[str, TableRef, bytes]:
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"The table '{name}' cannot be stored.",
-            why="Its name becomes part of a file name.",
-            do="Use up to 64 letters, digits, _ and -.",
-        )
-    content = table_bytes(frame, name=name)
-    sha256 = hashlib.sha256(content).hexdigest()
-    file = f"{target.stem}.{name}.{sha256[:12]}.parquet"
-    return name, TableRef(file=file, sha256=sha256, rows=len(frame)), content
-
-
-def _copy_artifact(source: Path, target: Path) -> ArtifactRef:
-    if not _SUFFIX.fullmatch(source.suffix):
-        raise StoreError(
-            f"The artifact {source} cannot be stored.",
-            why=f"Its suffix '{source.suffix}' does not name a format.",
-            do="Use a suffix such as .safetensors or .json.",
-        )
-    try:
-        sha256 = file_digest(source)
-    except OSError as error:
-        raise _missing(source, error) from error
-    file = f"{target.stem}.artifact.{sha256[:12]}{source.suffix}"
-    with atomic_path(target.with_name(file)) as temporary:
-        shutil.copyfile(source, temporary)
-    return ArtifactRef(file=file, sha256=sha256)
-
-
-def _check(path: Path, ref: Ref) -> None:
-    try:
-        actual = file_digest(path)
-    except OSError as error:
-        raise _missing(path, error) from error
-    if actual != ref.sha256:
-        raise StoreError(
-            f"{path} cannot be used.",
-            why="Its sha256 is not the one in the record.",
-            do="Fetch it again, or run its cell again.",
-        )
-
-
-def _missing(path: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"{path} cannot be read.",
-        why=error.strerror or str(error),
-        do="Fetch it again, or run its cell again.",
-    )
 
 
 def _references(record: RunRecord) -> list[Ref]:

@@ -8,6 +8,7 @@ from mibench.core.errors import DataError, MibenchError, StoreError, UsageError
 from mibench.core.files import check_folder
 from mibench.core.names import unknown
 from mibench.core.specs import Track
+from mibench.records.copying import copy_record
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cell_run import run_cell
@@ -194,7 +195,7 @@ def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:
     Raises:
         StoreError: The record cannot be read or written.
     """
-    known = store.read(work.cell) if store.has(work.cell) else None
+    known = store.read(work.cell) if store.has(work.cell) else _from_baseline(work, store)
     state = "missing" if known is None or _lacks_extra(known, work.settings) else known.status
     wanted = {"all": True, "missing": state in {"missing", "failed", "skipped"}, "failed": state == "failed"}
     if wanted[work.settings.only]:
@@ -206,6 +207,21 @@ def run_or_reuse(work: CellRun, store: Store, report: Report) -> None:
         return
     report.jobs.append((work.job, record))
     work.observer.done(work.job.label, record, reused=record.cell.id in report.reused)
+
+
+def _from_baseline(work: CellRun, store: Store) -> RunRecord | None:
+    """Take a record with numbers from the baseline, with its tables; None: there is none, or all cells are run."""
+    if work.settings.baseline is None or work.settings.only == "all":
+        return None
+    baseline = Store(work.settings.baseline)
+    known = baseline.read(work.cell) if baseline.has(work.cell) else None
+    if known is None or known.status != "ok":
+        return None
+    made = known.volatile.provenance
+    origin = {"reused_from": str(baseline.folder), "reused_since": None if made is None else made.created_at}
+    taken = known.model_copy(update={"volatile": known.volatile.model_copy(update=origin)})
+    copy_record(taken, baseline, store)
+    return taken
 
 
 def _lacks_extra(known: RunRecord, settings: RunSettings) -> bool:
@@ -229,6 +245,7 @@ def _reused(known: RunRecord, work: CellRun, store: Store) -> RunRecord:
         known = known if fresh == known else store.write(fresh)
     made = known.volatile.provenance
     origin = {"reused_from": str(store.folder), "reused_since": None if made is None else made.created_at}
+    origin = {} if known.volatile.reused_from else origin
     return known.model_copy(update={"volatile": known.volatile.model_copy(update=origin)})
 
 

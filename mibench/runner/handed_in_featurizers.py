@@ -15,6 +15,7 @@ from mibench.core.errors import ArtifactError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.sites import Component
 from mibench.core.specs import MethodRef
+from mibench.models.catalogue import names_of
 from mibench.runner.cells import method_ref
 from mibench.runner.settings import RunSettings
 from mibench.tasks.variable_task import load_variable_task
@@ -92,8 +93,9 @@ def check_for(found: Featurizers, model: str, task: str) -> None:
     Raises:
         ArtifactError: They are for others.
     """
+    same = {"model": found.model.casefold() in names_of(model), "task": found.task == task}
     for what, own, asked in (("model", found.model, model), ("task", found.task, task)):
-        if own != asked:
+        if not same[what]:
             raise ArtifactError(
                 f"The featurizers are not for {asked}.",
                 why=f"They say that they are for {own}.",

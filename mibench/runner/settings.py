@@ -106,6 +106,8 @@ class RunSettings(BaseModel):
     """Run cells without a good record, those that failed, or all."""
     out: Path = Path("mibench-records")
     """Folder of the records."""
+    baseline: Path | None = None
+    """Another folder of records, such as one of `mibench records pull`: cells that it has numbers of are not run."""
     executor: Literal["serial"] = "serial"
     """What runs the cells."""
 

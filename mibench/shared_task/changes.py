@@ -92,7 +92,7 @@ def withdraw(db: sqlite3.Connection, entry: Entry, step: Change) -> Entry:
     Raises:
         RoundError: It is withdrawn already.
     """
-    entry = change(db, entry, step)
+    entry = change(db, entry, replace(step, split="standings"))
     if entry.nominated:
         _nominate(db, entry, step.actor, step.at, wanted=False)
     if entry.final_state not in (None, State.WITHDRAWN):

@@ -86,6 +86,7 @@ deadline: {fill}
 # What is scored: every task with every model. See mibench list tasks and mibench list models.
 #   circuit:  level: edge, node or neuron
 #   variable: variables: causal variables of the tasks; left out: all of each
+#             heads: such as [7.3, 8.1], for a linear target on a model of which the task knows no heads
 #   sae:      hooks: where dictionaries read, such as residual-post.L15; left out: one dictionary, anywhere.
 #             models: [] for generated data
 cells:

@@ -162,7 +162,7 @@ class _Drive:
             self.report.unmade = [entry.id for entry in unmade]
             return
         threads, models = self.pace.threads or len(os.sched_getaffinity(0)), model_folders(self.folder)
-        workshop = Workshop(self.folder, self.rules, self.backend, models, threads)
+        workshop = Workshop(self.folder, self.rules, self.backend, models, threads, self.pace.attempts)
         for entry in unmade:
             reason, detail = workshop.make(entry)
             atomic_write(self.logs / f"{entry.id:06d}-{MADE}.txt", f"{reason or 'made'}\n{detail}\n")

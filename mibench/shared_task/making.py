@@ -33,6 +33,7 @@ class Workshop:
         backend: What confines the methods.
         models: Models that no list has, by name.
         threads: Threads of one operation.
+        attempts: Tries that a submission has, where its methods are killed.
     """
 
     folder: RoundFolder
@@ -40,6 +41,7 @@ class Workshop:
     backend: Backend
     models: Mapping[str, Path]
     threads: int = 1
+    attempts: int = 3
 
     def make(self, entry: Entry) -> tuple[str | None, str]:
         """Make the artifacts of a submission, twice; what a killed process left of them is removed first.
@@ -52,10 +54,23 @@ class Workshop:
             ModelError: A model of the round is not there.
             StoreError: They cannot be written.
         """
-        place = self.folder.submission(entry.id)
-        for left in place.glob(f"{_MAKING}*"):
+        for left in self.folder.submission(entry.id).glob(f"{_MAKING}*"):
             shutil.rmtree(left, ignore_errors=True)
-        work, limits = private_folder(place / f"{_MAKING}{secrets.token_hex(6)}"), self.rules.limits
+        for attempt in range(1, self.attempts + 1):
+            try:
+                self._make(entry)
+            except NotMadeError as error:
+                if not error.was_killed or attempt == self.attempts:
+                    return reason_of_making(error, self.rules.limits), f"{error}\n{error.tail}"
+            except (ArtifactError, DataError, UsageError) as error:
+                return CHANGED, str(error)
+            else:
+                break
+        return None, ""
+
+    def _make(self, entry: Entry) -> None:
+        place, limits = self.folder.submission(entry.id), self.rules.limits
+        work = private_folder(place / f"{_MAKING}{secrets.token_hex(6)}")
         means = Means(
             backend=self.backend,
             asked=Asked(rules=self.rules.rules(), folders=self.models, round=self.rules),
@@ -70,13 +85,8 @@ class Workshop:
             facts = Facts(made_from=made.made_from, reproduced=bool(made.reproduced), backend=self.backend.name)
             atomic_write(work / FACTS, facts.model_dump_json(indent=1) + "\n")
             _rename(work, place / MADE)
-        except NotMadeError as error:
-            return reason_of_making(error, limits), f"{error}\n{error.tail}"
-        except (ArtifactError, DataError, UsageError) as error:
-            return CHANGED, str(error)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        return None, ""
 
 
 def _rename(work: Path, target: Path) -> None:

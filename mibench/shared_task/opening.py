@@ -21,7 +21,7 @@ from mibench.intake.round import SPLITS, Round, RoundRules, SplitName, read_roun
 from mibench.metrics.metric import METRICS
 from mibench.shared_task.cells import headline_column
 from mibench.shared_task.draft import SALT_BYTES
-from mibench.shared_task.folder import RULES_FILE, RoundFolder
+from mibench.shared_task.folder import RULES_FILE, RoundFolder, private_folder
 from mibench.shared_task.model_digests import model_digest
 from mibench.shared_task.rule_faults import rule_faults
 from mibench.shared_task.rules import Private, read_rules
@@ -177,6 +177,8 @@ def _write_private(folder: RoundFolder, private: Private) -> None:
 
 
 def _create_state(folder: RoundFolder) -> None:
+    # Tables of single rows are among them.
+    private_folder(folder.records("standings").parent)
     # There is no round.json yet, so a database is what an opening left that was cut off.
     if not exists(folder.database):
         RoundState(folder).create()

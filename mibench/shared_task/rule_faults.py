@@ -15,13 +15,13 @@ from mibench.intake.failures import Failure
 from mibench.intake.manifest import FILL_IN
 from mibench.intake.round import Board, CellGroup, RoundRules
 from mibench.metrics.metric import METRICS
-from mibench.models.catalogue import CATALOGUE
+from mibench.models.catalogue import CATALOGUE, names_of
 from mibench.models.known import known_models
 from mibench.shared_task.cells import RoundCell, headline_column, numbered, parts_of
 from mibench.shared_task.folder import RULES_FILE
 from mibench.shared_task.rules import Private
 from mibench.tasks.sae.dictionary_task import DICTIONARY_TASKS, is_generated
-from mibench.tasks.variable_task import VARIABLE_TASKS
+from mibench.tasks.variable_task import VARIABLE_TASKS, load_variable_task
 
 _CORRECT = f"Correct it in {RULES_FILE}."
 
@@ -60,6 +60,25 @@ def _place_faults(private: Private) -> Iterator[Failure]:
             if not there(place):
                 what = f"'private.{key}.{name[:80]}' names nothing that is here."
                 yield _fault(what, f"There is no {kind} {str(place)[:200]}.", _CORRECT)
+    for name, folder in private.model_folders.items():
+        own = folder.resolve().name
+        if own.casefold() not in names_of(name):
+            what, why = f"The model '{name[:80]}' has another name than its folder.", f"That is called {own[:200]}."
+            yield _fault(
+                what, f"{why} Artifacts and records name it so.", f"Call it {own[:200]}, or rename the folder."
+            )
+
+
+def _target_faults(name: str, group: CellGroup) -> Iterator[Failure]:
+    """Linear targets without heads: those of a submission would stand in for them."""
+    tasks = [task for task in group.tasks if group.track is Track.VARIABLE and task in VARIABLE_TASKS.components]
+    for task in tasks:
+        parts = load_variable_task(task).parts
+        for model in group.models:
+            if parts.linear is not None and not (group.heads or parts.heads.get(model)):
+                what = f"The task {task} needs a list of heads on {model}."
+                why = f"{name} has none; its linear target is fitted by swapping them, and none is known of this model."
+                yield _fault(what, why, f"Give them, such as heads: [7.3, 8.1], in {name}.")
 
 
 def _group_faults(name: str, group: CellGroup, private: Private) -> Iterator[Failure]:
@@ -73,7 +92,8 @@ def _group_faults(name: str, group: CellGroup, private: Private) -> Iterator[Fai
         if model not in models:
             do = f"{did_you_mean(model, models)} Or say where it is: --model-folder {model}=FOLDER."
             yield _fault(f"The model '{model}' is not known.", f"{name} names it.", do)
-    for key in ("tasks", "models", "variables", "hooks"):
+    yield from _target_faults(name, group)
+    for key in ("tasks", "models", "variables", "hooks", "heads"):
         values = getattr(group, key)
         twice = next((one for one in values if values.count(one) > 1), None)
         if twice is not None:

@@ -18,7 +18,7 @@ from mibench.core.files import atomic_write
 from mibench.core.specs import Convention, Level, MethodRef, Track
 from mibench.engine.meter import Progress, no_progress
 from mibench.intake.manifest import Submission
-from mibench.intake.round import Round, read_round
+from mibench.intake.round import Round, RoundRules, read_round
 from mibench.records.record import RunRecord
 from mibench.runner.cells import method_ref
 from mibench.runner.execute import Benches
@@ -53,6 +53,7 @@ class Ground:
         models: Models, by the names that the round gives them.
         level: Of circuits.
         hook: Of dictionaries.
+        heads: Of a linear target, where the round says them.
     """
 
     track: Track
@@ -60,6 +61,7 @@ class Ground:
     models: tuple[str, ...]
     level: Level | None
     hook: str | None
+    heads: tuple[str, ...] = ()
 
 
 @dataclass
@@ -109,6 +111,7 @@ class Scoring:
             values["level"] = ground.level
         elif ground.track is Track.VARIABLE:
             values["variable"] = sorted({piece.first.variable or "" for piece in pieces})
+            values |= {"heads": list(ground.heads)} if ground.heads else {}
         else:
             # Activations of private text are nobody's to keep.
             values |= {"storage": "none"} | ({"hook": [ground.hook]} if ground.hook else {})
@@ -177,7 +180,7 @@ def score(job: Job, out: Path) -> Scoring:
     out.mkdir(parents=True, exist_ok=True)
     use_overlay(job.overlay)
     scoring = Scoring(job, read_round(job.round), read_submission(job.submission), out)
-    grounds = grounds_of(pieces_of(scoring.submission, scoring.rules))
+    grounds = grounds_of(pieces_of(scoring.submission, scoring.rules), scoring.rules)
     scoring.n_cells = sum(len(pieces) * len(one.tasks) * len(one.models) for one, pieces in grounds)
     for ground, pieces in grounds:
         _guarded(scoring, ground, pieces)
@@ -186,13 +189,24 @@ def score(job: Job, out: Path) -> Scoring:
     return scoring
 
 
-def grounds_of(pieces: Sequence[Piece]) -> list[tuple[Ground, list[Piece]]]:
+def grounds_of(pieces: Sequence[Piece], rules: RoundRules) -> list[tuple[Ground, list[Piece]]]:
     """Put pieces together that are scored on the same tasks and models, in as few runs as their cells allow."""
     found: dict[Ground, list[Piece]] = defaultdict(list)
     for piece in pieces:
-        for tasks, models in _products(piece.places):
-            found[Ground(piece.first.track, tasks, models, piece.level, piece.first.hook)].append(piece)
+        own = piece.first
+        for heads, places in _by_heads(piece, rules).items():
+            for tasks, models in _products(places):
+                found[Ground(own.track, tasks, models, piece.level, own.hook, heads)].append(piece)
     return sorted(found.items(), key=lambda item: (item[0].models, item[0].track, item[0].tasks))
+
+
+def _by_heads(piece: Piece, rules: RoundRules) -> dict[tuple[str, ...], list[Place]]:
+    """The places of a piece, by the heads that the round gives them."""
+    found: dict[tuple[str, ...], list[Place]] = defaultdict(list)
+    for task, model in piece.places:
+        group = rules.group_of(piece.first, task, model)
+        found[() if group is None else group.heads].append((task, model))
+    return found
 
 
 def _products(places: Sequence[Place]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -65,7 +65,7 @@ def fill_in(place):
         "deadline": (now + timedelta(days=30)).isoformat(),
         "cells": [
             {"track": "circuit", "tasks": ["ioi"], "models": [MODEL], "level": "node"},
-            {"track": "variable", "tasks": ["ioi"], "models": [MODEL], "variables": [VARIABLE]},
+            {"track": "variable", "tasks": ["ioi"], "models": [MODEL], "variables": [VARIABLE], "heads": ["0.1"]},
             {"track": "sae", "tasks": ["sae-core"], "models": [MODEL], "hooks": ["residual-post.L1"]},
         ],
         "boards": [

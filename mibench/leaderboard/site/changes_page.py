@@ -103,9 +103,7 @@ def _revision(name: str, by_version: dict[int, int], days: Sequence[str]) -> Rev
     component = declared(name)
     today = 1 if component is None else int(component.metadata.get("version", 1))
     shown = tuple(sorted(by_version.items()))
-    return Revision(
-        plain(name), max(today, *by_version), plain(doc(name), 300), shown, len(days), days[0] if days else ""
-    )
+    return Revision(plain(name), max(today, *by_version), doc(name), shown, len(days), days[0] if days else "")
 
 
 def changes_html(groups: Sequence[GroupView], found: Sequence[Change], context: SiteContext) -> bytes:

@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 620.0, 320.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 606.0, 14.0, 276.0
 _SMALLEST = 1e-4
 _STEPS = 5
+_FLATTEST = 1e-6
 Place = tuple[float, float]
 
 
@@ -34,14 +35,14 @@ class Drawing:
         across: Ticks of circuit sizes.
         up: Ticks of the quantity.
         zero: Height of 0.
-        one: Height of 1.
+        one: Height of 1; None where it means nothing.
     """
 
     lines: tuple[Line, ...]
     across: tuple[tuple[float, str], ...]
     up: tuple[tuple[float, str], ...]
     zero: float
-    one: float
+    one: float | None
 
 
 @dataclass(frozen=True)
@@ -61,26 +62,32 @@ class _Frame:
         return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
 
 
-def drawing(curves: Mapping[str, Sequence[CurvePoint]]) -> Drawing | None:
-    """Return the chart of curves by their names; None where no point has a height."""
+def drawing(curves: Mapping[str, Sequence[CurvePoint]], *, share: bool = True) -> Drawing | None:
+    """Return the chart of curves by their names; None where no point has a height.
+
+    Args:
+        curves: Points by name.
+        share: Whether 1 is what the whole model has.
+    """
     drawn = {name: [point for point in points if point.value is not None] for name, points in curves.items()}
     drawn = {name: points for name, points in drawn.items() if points}
     if not drawn:
         return None
-    frame = _frame([point for points in drawn.values() for point in points])
+    frame = _frame([point for points in drawn.values() for point in points], (0.0, 1.0) if share else (0.0,))
     lines = tuple(_line(name, points, frame) for name, points in drawn.items())
     across = tuple((frame.x(size), f"{100 * size:g}") for size in _sizes(frame.smallest))
     up = tuple((frame.y(value), f"{value:g}".replace("-", "−")) for value in _heights(frame))
-    return Drawing(lines, across, up, frame.y(0.0), frame.y(1.0))
+    return Drawing(lines, across, up, frame.y(0.0), frame.y(1.0) if share else None)
 
 
-def _frame(points: Sequence[CurvePoint]) -> _Frame:
-    """Limits that hold 0, 1 and the curves, and bands as far as half the curves' own span."""
-    values = [0.0, 1.0, *(point.value for point in points if point.value is not None)]
+def _frame(points: Sequence[CurvePoint], ends: Sequence[float]) -> _Frame:
+    """Limits that hold the ends and the curves, and bands as far as half the curves' own span."""
+    values = [*ends, *(point.value for point in points if point.value is not None)]
     low, high = min(values), max(values)
+    high = max(high, low + _FLATTEST)
     reach = (high - low) / 2
-    ends = [end for point in points for end in (point.ci_low, point.ci_high) if end is not None]
-    low, high = max(min([low, *ends]), low - reach), min(max([high, *ends]), high + reach)
+    bands = [end for point in points for end in (point.ci_low, point.ci_high) if end is not None]
+    low, high = max(min([low, *bands]), low - reach), min(max([high, *bands]), high + reach)
     room = 0.04 * (high - low)
     smallest = min((point.fraction for point in points if point.fraction > 0), default=_SMALLEST)
     return _Frame(max(min(smallest, 0.1), _SMALLEST), low - room, high + room)

@@ -7,6 +7,7 @@ from functools import cache
 
 from mibench.core.registry import Component
 from mibench.leaderboard.columns import COLUMNS, LINEAR_COLUMNS
+from mibench.leaderboard.text import plain
 from mibench.metrics.metric import METRICS
 
 
@@ -18,10 +19,11 @@ def declared(name: str) -> Component | None:
     return next((known[guess] for guess in guesses if guess in known), None)
 
 
+@cache
 def doc(name: str) -> str:
-    """Return the first line of a metric's documentation."""
+    """Return the first line of a metric's documentation, fit to be shown."""
     found = declared(name)
-    return found.doc if found is not None else ""
+    return plain(found.doc, 300) if found is not None else ""
 
 
 def better(value: bool | None) -> str:  # noqa: FBT001

@@ -10,7 +10,7 @@ from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.formats import native
 from mibench.artifacts.formats.mib import Wanted
 from mibench.core.errors import DataError, MibenchError, StoreError
-from mibench.core.hashing import digest
+from mibench.core.hashing import digest, file_digest
 from mibench.core.specs import Level, Track
 from mibench.leaderboard import notes
 from mibench.leaderboard.cells import MISSING
@@ -25,6 +25,7 @@ from mibench.leaderboard.site.metric_docs import better, doc
 from mibench.leaderboard.site.picture import Picture
 from mibench.leaderboard.site.record_facts import cell_facts, command, costs, digests, environment
 from mibench.leaderboard.site.worst import worst_examples
+from mibench.leaderboard.sparsity import L0
 from mibench.leaderboard.text import number, plain
 from mibench.leaderboard.view import GroupView, RowView
 from mibench.metrics.bootstrap import Resampling
@@ -35,6 +36,7 @@ from mibench.records.record import MetricValue, RunRecord
 _RESAMPLING = Resampling(resamples=1000)
 _LARGEST_ARTIFACT = 16 * 1024 * 1024
 _TOP = 20
+_TITLES = {"faithfulness": "Faithfulness", "accuracy": "Accuracy", "kl": "KL divergence from the model"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def _lazy(shown: Shown, context: SiteContext) -> Picture:
     record = shown.record
     made_from = {
         "code": site_version(),
-        "record": record.model_dump(mode="json"),
+        "record": _record_digest(shown.entry),
         "rank": [str(shown.row.rank), shown.row.rank.why, shown.row.row.label],
         "beside": [other.cell.id for other in shown.row.row.records],
         "confirmations": [one.model_dump(mode="json") for one in context.confirmations.get(record.cell.id, ())],
@@ -72,6 +74,17 @@ def _lazy(shown: Shown, context: SiteContext) -> Picture:
     }
     words = f"{plain(record.cell.method.name)}: {shown.view.group.title}"
     return Picture(record_page(record.cell.id), words, digest(made_from), lambda: page(shown, context))
+
+
+def _record_digest(entry: Entry) -> list[Any]:
+    """What tells a record from others: the digest of its file, and the L0 that may have been added to it."""
+    record = entry.record
+    l0 = record.metrics.get(L0)
+    try:
+        known = file_digest(entry.store.path(record.cell))
+    except OSError:
+        known = digest(record.model_dump(mode="json"))
+    return [known, None if l0 is None else l0.model_dump(mode="json")]
 
 
 def page(shown: Shown, context: SiteContext) -> bytes:
@@ -109,8 +122,15 @@ def _curves(record: RunRecord) -> list[tuple[str, Drawing]]:
     for name, points in record.curves.items():
         quantity, _, ranking = name.rpartition("_")
         found.setdefault(quantity.replace("_", " ") or name, {})[ranking] = points
-    drawn = [(plain(name), drawing(curves)) for name, curves in found.items()]
+    drawn = [
+        (_TITLES.get(name, plain(name)), drawing(found[name], share="kl" not in name))
+        for name in sorted(found, key=_first)
+    ]
     return [(name, one) for name, one in drawn if one is not None]
+
+
+def _first(name: str) -> tuple[bool, str]:
+    return not name.startswith("faithfulness"), name
 
 
 def _heats(entry: Entry, scores: CircuitScores | None) -> list[Heat]:
@@ -157,9 +177,9 @@ def _metric(name: str, value: MetricValue) -> dict[str, str]:
         "ceiling": MISSING if value.ceiling is None else _short(value.ceiling),
         "better": better(value.higher_is_better),
         "version": str(value.version),
-        "reason": plain(value.reason or value.ci_reason or "", 400),
-        "doc": plain(doc(name), 300),
-        "unit": plain(value.unit),
+        "reason": plain(said, 400) if (said := value.reason or value.ci_reason) else "",
+        "doc": doc(name),
+        "unit": plain(value.unit) if value.unit else "",
     }
 
 

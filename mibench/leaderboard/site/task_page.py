@@ -124,7 +124,7 @@ def _metric(name: str, versions: set[int]) -> dict[str, str]:
     known = {} if component is None else component.metadata
     return {
         "name": plain(name),
-        "doc": plain(doc(name), 300),
+        "doc": doc(name),
         "better": better(known.get("higher_is_better")),
         "versions": ", ".join(map(str, sorted(versions))),
         "today": str(known.get("version", "not registered")),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mibench.core.errors import StoreError
 from mibench.core.specs import Track
 from mibench.leaderboard.rows import Entry
@@ -51,14 +53,17 @@ def worst_examples(entry: Entry) -> Worst | None:
 
 
 def _circuit(entry: Entry) -> Worst:
-    examples, ends = _table(entry, "examples"), _table(entry, "endpoints").set_index("example")
-    examples = examples[examples["ranking"] == "absolute"]
-    whole = ends["clean"].reindex(examples["example"]).to_numpy()
-    missed = examples.assign(missed=(examples["value"] - whole).abs()).groupby("example")["missed"].mean()
-    frame = ends.assign(missed=missed).sort_values(["missed"], ascending=False, kind="stable")
-    title = "The model's score less the circuit's, magnitude, mean over sizes (absolute ranking)"
-    return _shown(title, frame.reset_index(), {"example": "example", "missed": "missed by", "clean": "whole model",
-                                                "empty": "empty circuit"})  # fmt: skip
+    examples, ends = _table(entry, "examples"), _table(entry, "endpoints")
+    examples = examples[(examples["ranking"] == "absolute").to_numpy()]
+    place = {name: index for index, name in enumerate(ends["example"].to_list())}
+    index = np.array([place[name] for name in examples["example"].to_list()], dtype=np.int64)
+    clean, empty = (ends[name].to_numpy(dtype=np.float64) for name in ("clean", "empty"))
+    gaps = np.abs(examples["value"].to_numpy(dtype=np.float64) - clean[index])
+    missed = np.bincount(index, gaps, len(ends)) / np.bincount(index, minlength=len(ends))
+    columns = {"example": ends["example"], "missed by": missed, "whole model": clean, "empty circuit": empty}
+    return _shown(
+        "The model's score less the circuit's, magnitude, mean over sizes (absolute ranking)", columns, -missed
+    )
 
 
 def _variable(entry: Entry) -> Worst:
@@ -66,20 +71,25 @@ def _variable(entry: Entry) -> Worst:
     group = chosen.loc[chosen["chosen"].astype(bool), "group"].iloc[0]
     wrong = examples[(examples["group"] == group) & ~examples["correct"].astype(bool)]
     by = "label_logprob" if "label_logprob" in wrong else "contrast"
-    frame = wrong.assign(asks=wrong["cause"].map({True: "must change", False: "must stay"}))
-    columns = {"set": "set", "example": "example", "asks": "answer", by: "log-probability of the right answer"}
-    title = f"Wrong answers at the chosen site ({len(wrong)}), the least likely first"
-    return _shown(title, frame.sort_values(by, kind="stable"), columns)
+    columns = {
+        "set": wrong["set"],
+        "example": wrong["example"],
+        "answer": wrong["cause"].map({True: "must change", False: "must stay"}),
+        "log-probability of the right answer" if by == "label_logprob" else by: wrong[by],
+    }
+    return _shown(f"Wrong answers at the chosen site ({len(wrong)}), the least likely first", columns, wrong[by])
 
 
 def _dictionary(entry: Entry) -> Worst:
     contexts = _table(entry, "contexts")
     error = contexts["squared_error"] / contexts["squared_deviation"]
-    frame = contexts.assign(unexplained=error, active=contexts["active"] / contexts["tokens"])
-    columns = {"context": "context", "unexplained": "variance unexplained", "active": "latents a token",
-               "tokens": "tokens"}  # fmt: skip
-    return _shown("Contexts by the share of variance that is not explained", frame.sort_values(
-        "unexplained", ascending=False, kind="stable"), columns)  # fmt: skip
+    columns = {
+        "context": contexts["context"],
+        "variance unexplained": error,
+        "latents a token": contexts["active"] / contexts["tokens"],
+        "tokens": contexts["tokens"],
+    }
+    return _shown("Contexts by the share of variance that is not explained", columns, -error)
 
 
 _READERS: Mapping[Track, Callable[[Entry], Worst]] = MappingProxyType(
@@ -91,9 +101,11 @@ def _table(entry: Entry, name: str) -> pd.DataFrame:
     return entry.store.table(entry.record, name)
 
 
-def _shown(title: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> Worst:
-    rows = [tuple(map(_text, values)) for values in frame[list(columns)].head(MOST).itertuples(index=False)]
-    return Worst(title, tuple(columns.values()), tuple(rows))
+def _shown(title: str, columns: Mapping[str, Any], by: Any) -> Worst:
+    """The first rows by a key, the smallest first; equal ones in the order of the table."""
+    order = np.argsort(np.asarray(by, dtype=np.float64), kind="stable")[:MOST]
+    kept = [np.asarray(column)[order].tolist() for column in columns.values()]
+    return Worst(title, tuple(columns), tuple(tuple(map(_text, row)) for row in zip(*kept, strict=True)))
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 "use strict";
 (function () {
   const { tables, costs } = window.MIBENCH;
+  document.querySelector(".scriptless").remove();
   const form = document.querySelector("form.choose");
   const place = document.getElementById("comparison");
   const { table: tableField, first: firstField, second: secondField } = form.elements;

@@ -198,7 +198,8 @@ def test_evaluation_takes_what_waits_and_says_what_became_of_it(run, planted, mo
     def evaluate(folder, split, workers, backend, pace):
         seen.update(split=split, workers=workers, backend=backend)
         pace.observer(1, 2)
-        return EvaluationReport(split, "none", scored=[1], failed={2: "Scoring crashed."})
+        unmade = [] if pace.trust_code else [3, 4]
+        return EvaluationReport(split, "none", scored=[1], failed={2: "Scoring crashed."}, unmade=unmade)
 
     monkeypatch.setattr("mibench.sandbox.backends.find_backend", lambda name: f"{name} back-end")
     monkeypatch.setattr("mibench.shared_task.drive.evaluate", evaluate)
@@ -207,6 +208,9 @@ def test_evaluation_takes_what_waits_and_says_what_became_of_it(run, planted, mo
     assert "standings: 1 scored, 1 failed, 0 withdrawn; in none." in done.out
     assert "2: Scoring crashed." in done.out
     assert "1 of 2" in done.err
+    assert "3, 4 hold code and go on waiting; --trust-code" in done.out
+    assert "hold code" not in run("shared-task", "evaluate", planted, "--trust-code").out
+    seen.update(backend="unshare back-end")
     done = run("shared-task", "evaluate", planted, "--split", "final")
     assert (done.status, seen["split"]) == (1, "standings")
     assert "error: " in done.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from code_submissions import code_submission
 from round_cases import write_round
 from submission_cases import FILE, NAME, change, good
 
@@ -45,6 +46,27 @@ def test_wrong_usage_is_told_apart(run, tmp_path, folder):
     assert run("submit", "check", folder, "--model-folder", "x").status == 2
     assert run("submit", "check", folder, "--model-folder", f"x={tmp_path}/absent").status == 2
     assert run("submit", "check").status == 2
+
+
+def test_code_is_checked_where_it_is_trusted_and_made_only_then(run, tmp_path):
+    source = code_submission(tmp_path)
+    assert run("submit", "check", source).status == 1
+    assert run("submit", "check", source, "--trust-code").status == 0
+    assert run("submit", "check", source, "--trust-code", "--manifest-only").status == 2
+    assert run("submit", "pack", source, "-o", tmp_path / "a.zip", "--trust-code").status == 0
+    done = run("submit", "make", source, "-o", tmp_path / "made")
+    assert done.status == 2
+    assert "holds code: found in method.py would be run, to make 1 artifact." in " ".join(done.err.split())
+    assert "--trust-code" in done.err
+    change_method(source)
+    done = run("submit", "make", source, "-o", tmp_path / "made", "--trust-code")
+    assert done.status == 1
+    assert "method.py is not the file that was listed." in done.out
+    assert not (tmp_path / "made").exists()
+
+
+def change_method(source):
+    (source / "method.py").write_text("def found(view):\n    return 1\n", encoding="utf-8")
 
 
 def test_coverage_can_be_asked_for(run, folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -34,6 +35,11 @@ def test_code_is_refused_unless_it_is_asked_for(tmp_path):
     report = check_submission(folder, TRUSTED)
     assert report.passed, text_of(report)
     assert (report.n_files, report.n_read) == (2, 0)
+
+
+def test_methods_are_not_scored_on_validation_rows(tmp_path):
+    (note,) = check_submission(code_submission(tmp_path), replace(TRUSTED, smoke=3)).notes
+    assert note.startswith("Nothing was scored: artifacts are made of methods first")
 
 
 def test_a_round_decides_whether_it_takes_code(tmp_path):

@@ -69,7 +69,9 @@ def explained(text):
         assert len(one.why) < 2000
 
 
-KEYS = st.sampled_from([*manifest([]), *ENTRY, "hub", "seed", "budget", "variable", "hook", "supersedes", "x"])
+KEYS = st.sampled_from(
+    [*manifest([]), *ENTRY, "hub", "seed", "budget", "variable", "hook", "supersedes", "methods", "made_from", "x"]
+)
 SCALARS = (
     st.none()
     | st.booleans()

@@ -59,7 +59,7 @@ def _here(monkeypatch):
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("track", CASES)
+@pytest.mark.parametrize("track", ["circuit", "sae", pytest.param("variable", marks=pytest.mark.slow)])
 def test_methods_of_each_track_make_the_same_artifacts_twice(tmp_path, track):
     text, entry = CASES[track]
     source = code_submission(tmp_path / "home", text, first=entry, tracks=[track])

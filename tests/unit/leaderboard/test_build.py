@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
+from html import unescape
 
 import pandas as pd
 import pytest
@@ -22,8 +22,6 @@ from mibench.records.record import Problem
 
 from .conftest import DEAD, FAIR, GOOD, Shelf, bytes_of
 
-EVIL = "<script>alert(1)</script>|[x](javascript:y)"
-
 
 def fill(shelf: Shelf) -> None:
     shelf.add("eap-ig-inputs", GOOD, draw=1, params={"steps": 5})
@@ -33,31 +31,10 @@ def fill(shelf: Shelf) -> None:
     shelf.fail("information-flow-routes", problem=Problem(what="It broke.", why="No memory.", do="Buy some."))
 
 
-class Page(HTMLParser):
-    """Collects the tags, links and text of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.words: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "action"}]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-def page(shelf: Shelf) -> Page:
+def text(shelf: Shelf, page: str = "circuit.html") -> str:
     build(shelf.records, shelf.out)
-    return Page((shelf.out / "index.html").read_text())
-
-
-def text(shelf: Shelf) -> str:
-    return " ".join(" ".join(page(shelf).words).split())
+    html = (shelf.out / "site" / page).read_text()
+    return unescape(" ".join(re.sub(r"<[^>]*>", " ", html).split()))
 
 
 def test_a_second_build_and_one_from_nothing_give_the_same_bytes(shelf: Shelf) -> None:
@@ -81,7 +58,8 @@ def test_files_that_are_no_longer_made_go_and_foreign_files_stay(shelf: Shelf) -
     (shelf.out / "curves" / "mine.svg").write_text("mine")
     shutil.rmtree(shelf.records / "circuit" / "ioi" / "gpt2")
     report = build(shelf.records, shelf.out)
-    assert len(report.removed) == 2
+    assert len([name for name in report.removed if not name.startswith("site/")]) == 2
+    assert len(report.removed) == 3
     assert sorted(bytes_of(shelf.out)) == sorted([*report.files, "notes.txt", "curves/mine.svg"])
 
 
@@ -96,13 +74,14 @@ def test_a_manifest_cannot_name_files_elsewhere(shelf: Shelf) -> None:
     assert outside.read_text() == "mine"
 
 
-def test_a_page_that_no_build_wrote_is_not_replaced(shelf: Shelf) -> None:
+@pytest.mark.parametrize("name", ["leaderboard.md", "site/index.html"])
+def test_a_file_that_no_build_wrote_is_not_replaced(shelf: Shelf, name) -> None:
     shelf.fail("eap")
-    shelf.out.mkdir()
-    (shelf.out / "index.html").write_text("my homepage")
+    (shelf.out / name).parent.mkdir(parents=True)
+    (shelf.out / name).write_text("my homepage")
     with pytest.raises(UsageError, match="in the way"):
         build(shelf.records, shelf.out)
-    assert bytes_of(shelf.out) == {"index.html": b"my homepage"}
+    assert bytes_of(shelf.out) == {name: b"my homepage"}
 
 
 def test_failed_cells_are_shown_with_their_reason(shelf: Shelf) -> None:
@@ -128,39 +107,6 @@ def test_the_csv_has_full_precision(shelf: Shelf) -> None:
     assert ",1,a,best value," in content
 
 
-def test_pictures_show_the_best_rows_and_the_page_says_so(shelf: Shelf) -> None:
-    for index in range(11):
-        shelf.add(f"method-{index}", FAIR, draw=index, tables=False)
-    assert "at most the 10 best rows" in text(shelf)
-
-
-def test_the_page_asks_nobody_else_for_anything(shelf: Shelf) -> None:
-    fill(shelf)
-    found = page(shelf)
-    html = (shelf.out / "index.html").read_text()
-    assert "http://" not in html
-    assert "https://" not in html
-    assert not re.search(r"@import|url\(", html)
-    assert not {"script", "link", "iframe", "object", "embed", "form"} & set(found.tags)
-    for link in found.links:
-        assert link.startswith("#") or (shelf.out / link).is_file()
-
-
-def test_names_of_strangers_do_nothing(shelf: Shelf) -> None:
-    shelf.add(EVIL, FAIR, task=EVIL, model=EVIL)
-    shelf.fail(
-        '"onmouseover="x', task=EVIL, model=EVIL,
-        problem=Problem(what="<img src=x onerror=y>", why="=cmd|' /C calc'!A0", do="\x1b[31m\u202e"),
-    )  # fmt: skip
-    found = page(shelf)
-    assert found.tags.count("img") == 2
-    assert "script" not in found.tags
-    assert EVIL in " ".join(found.words)
-    assert all(name.isascii() and "<" not in name for name in bytes_of(shelf.out))
-    assert "<script" not in (shelf.out / "leaderboard.md").read_text()
-    assert "\u202e" not in (shelf.out / "leaderboard.csv").read_text()
-
-
 def test_what_limits_the_numbers_is_said_beside_them(shelf: Shelf) -> None:
     shelf.add("eap", FAIR, task="my-pairs", split="validation", looks=None, convention=Convention.MIB)
     said = text(shelf)
@@ -184,16 +130,8 @@ def test_a_registered_task_on_its_whole_test_split_needs_no_warning(shelf: Shelf
     assert "look 3 at the test split" in said
 
 
-def test_rows_at_the_floor_are_marked(shelf: Shelf) -> None:
-    fill(shelf)
-    build(shelf.records, shelf.out)
-    html = (shelf.out / "index.html").read_text()
-    assert html.count('<tr class="ok at-floor">') == 1
-    assert "mean of 3 seeds" in html
-
-
 def test_no_records_give_a_page_that_says_how_to_make_one(shelf: Shelf) -> None:
-    assert "mibench run" in text(shelf)
+    assert "mibench run" in text(shelf, "index.html")
     assert "mibench run" in (shelf.out / "leaderboard.md").read_text()
     assert check(shelf.records, shelf.out) == []
 
@@ -229,7 +167,7 @@ def test_the_command_builds_and_checks(shelf: Shelf) -> None:
     built = CliRunner().invoke(leaderboard, ["build", *arguments, "--json"], catch_exceptions=False)
     assert json.loads(built.stdout)["without_numbers"] == 1
     said = CliRunner().invoke(leaderboard, ["build", *arguments], catch_exceptions=False)
-    assert said.stdout == f"1 table, 1 row, 1 without numbers: {shelf.out / 'index.html'}\n"
+    assert said.stdout == f"1 table, 1 row, 1 without numbers: {shelf.out / 'site' / 'index.html'}\n"
     checked = CliRunner().invoke(leaderboard, ["check", *arguments, "--json"], catch_exceptions=False)
     assert json.loads(checked.stdout) == {"up_to_date": True, "differences": []}
 

@@ -69,7 +69,7 @@ def test_published_results_are_on_the_page_and_change_no_rank(shelf: Shelf) -> N
     assert "published.csv" in report.files
     for name in ("families.csv", "leaderboard.csv"):
         assert after[name] == before[name]
-    page = after["index.html"].decode()
+    page = after["site/sae.html"].decode()
     assert page.count("published, unpaired, not tested") == 3
     assert "blocks.12.hook_resid_post of gemma-2-2b" in page
     assert after["leaderboard.md"].startswith(before["leaderboard.md"].rstrip(b"\n"))
@@ -81,13 +81,12 @@ def test_published_results_are_on_the_page_and_change_no_rank(shelf: Shelf) -> N
 
 def test_results_alone_make_a_page(shelf: Shelf) -> None:
     build(shelf.records, shelf.out, [result(l0=40.0, ce_loss_score=0.98)])
-    page = (shelf.out / "index.html").read_text()
-    assert "Published by others" in page
-    assert ".families .fact" in page
+    page = (shelf.out / "site" / "sae.html").read_text()
+    assert "Published elsewhere" in page
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "=HYPERLINK(1)"])
 def test_names_from_strangers_are_text(shelf: Shelf, evil) -> None:
     build(shelf.records, shelf.out, [result(sae_id=evil, l0=40.0)])
-    assert "<script>" not in (shelf.out / "index.html").read_text()
+    assert "<script>" not in (shelf.out / "site" / "sae.html").read_text()
     assert ",=HYPER" not in (shelf.out / "published.csv").read_text()

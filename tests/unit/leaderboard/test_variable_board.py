@@ -106,32 +106,24 @@ def test_oracle_positions_are_said_to_be(shelf: Shelf) -> None:
     assert any("gold answer" in note for note in found.notes)
 
 
-def test_a_board_has_a_map_for_each_row_and_its_words(shelf: Shelf) -> None:
-    write_variable(shelf.store, "das", tables(1.0))
-    write_variable(shelf.store, "revnet", tables(1.1), board="control")
-    shelf.add("eap", GOOD)
+def test_the_page_of_a_record_has_a_map_of_its_sites(shelf: Shelf) -> None:
+    record = write_variable(shelf.store, "das", tables(1.0))
     build(shelf.records, shelf.out)
-    page = (shelf.out / "index.html").read_text()
-    drawn = sorted((shelf.out / "sites").iterdir())
-    assert len(drawn) == 2
-    assert all(f"sites/{path.name}" in page for path in drawn)
-    assert 'alt="das: mcqa · answer_pointer on smollm2-135m. IIA − no-op, by layer and position' in page
-    assert 'alt="Faithfulness by circuit size' in page
-    assert "Normalised IIA</b>" in page
+    page = (shelf.out / "site" / "records" / f"{record.cell.id}.html").read_text()
+    assert "IIA − no-op, mean over sets" in page
+    assert page.count('class="plus known chosen"') >= 1
     before = bytes_of(shelf.out)
     build(shelf.records, shelf.out)
     assert bytes_of(shelf.out) == before
 
 
-def test_maps_that_are_no_longer_made_are_removed(shelf: Shelf) -> None:
+def test_pages_of_records_that_are_gone_are_removed(shelf: Shelf) -> None:
     write_variable(shelf.store, "das", tables(1.0))
-    write_variable(shelf.store, "revnet", tables(1.1), board="control")
+    gone = write_variable(shelf.store, "revnet", tables(1.1), board="control")
     build(shelf.records, shelf.out)
-    record = next(path for path in shelf.records.rglob("*.json") if "revnet" in str(path))
-    record.unlink()
-    report = build(shelf.records, shelf.out)
-    assert len(report.removed) == 1
-    assert report.removed[0].startswith("sites/")
+    shelf.store.path(gone.cell).unlink()
+    removed = build(shelf.records, shelf.out).removed
+    assert set(removed) == {"site/methods/revnet.html", f"site/records/{gone.cell.id}.html"}
 
 
 def test_a_record_without_its_tables_keeps_its_row_but_has_no_map(shelf: Shelf) -> None:
@@ -139,7 +131,8 @@ def test_a_record_without_its_tables_keeps_its_row_but_has_no_map(shelf: Shelf) 
     for path in shelf.records.rglob("*.parquet"):
         path.unlink()
     build(shelf.records, shelf.out)
-    assert not (shelf.out / "sites").exists()
+    (record,) = (shelf.out / "site" / "records").iterdir()
+    assert "IIA − no-op" not in record.read_text()
     (found,) = views(shelf)
     assert found.rows[0].cells[-1].missing
     assert str(found.rows[0].rank) == "1a"
@@ -160,6 +153,6 @@ def test_the_sheet_names_variable_place_site_and_board(shelf: Shelf) -> None:
 def test_boards_of_circuits_alone_say_nothing_of_variables(shelf: Shelf) -> None:
     shelf.add("eap", GOOD)
     build(shelf.records, shelf.out)
-    assert "Normalised" not in (shelf.out / "index.html").read_text()
+    assert "Normalised" not in (shelf.out / "site" / "index.html").read_text()
     assert "Normalised" not in (shelf.out / "leaderboard.md").read_text()
     assert "variable" not in (shelf.out / "leaderboard.csv").read_text()

@@ -296,3 +296,18 @@ def test_padded_batches_move_numbers_by_rounding_and_name_the_same_cell(settings
 def test_evaluation_takes_weights_as_they_are_under_every_convention(settings):
     found = [run(settings(ablation="zero", convention=name), Quiet()).jobs[0][1] for name in ("mibench", "mib")]
     assert found[0].metrics["cpr"].value == found[1].metrics["cpr"].value
+
+
+def test_a_baseline_is_taken_with_its_tables_and_not_run_again(settings):
+    baseline, out = f"{settings().out}-pulled", str(settings().out)
+    run(settings(out=baseline, floor_draws=1), Quiet())
+    observer = Recorder()
+    report = run(settings(baseline=baseline, floor_draws=1), observer)
+    assert [told for told in observer.told if told[0] == "stage"] == []
+    record = report.jobs[-1][1]
+    assert record.volatile.reused_from == baseline
+    assert Store(out).table(record, "examples").equals(Store(baseline).table(record, "examples"))
+    (_, again) = run(settings(floor_draws=1), Quiet()).jobs[-1]
+    assert again.volatile.reused_from == baseline
+    fresh = run(settings(baseline=baseline, floor_draws=1, only="all"), Quiet())
+    assert fresh.jobs[-1][1].volatile.reused_from is None

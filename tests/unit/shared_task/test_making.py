@@ -12,7 +12,7 @@ import evaluation_cases
 import pytest
 from code_submissions import artifact_bytes, code_submission, light_maker, writing
 from evaluation_cases import prepare
-from open_rounds import open_round, submission
+from open_rounds import START, open_round, submission
 
 import mibench.intake.make as module
 from mibench.core.errors import SandboxError, StoreError
@@ -21,10 +21,13 @@ from mibench.intake.make import End, NotMadeError
 from mibench.intake.round import Limits, read_round
 from mibench.records.store import Store
 from mibench.sandbox.backends import find_backend
+from mibench.sandbox.run import Outcome
+from mibench.shared_task import making
 from mibench.shared_task.closing import close_round
 from mibench.shared_task.contenders import contenders
 from mibench.shared_task.drive import Pace, evaluate
 from mibench.shared_task.made import MADE, holds_methods, is_ready, made_folder
+from mibench.shared_task.publishing import publish
 from mibench.shared_task.reasons import reason_of_making
 from mibench.shared_task.standings import make_standings
 from mibench.shared_task.standings_text import standings_json, standings_markdown
@@ -178,6 +181,23 @@ def test_what_a_killed_making_left_is_removed(state, hand_in, run, good):
     assert not left.exists()
 
 
+def test_methods_that_are_killed_are_tried_again(state, hand_in, run, good, monkeypatch):
+    hand_in(writing(good, "import os; os.kill(os.getpid(), 9)"))
+    hand_in(writing(good))
+    tries = []
+
+    def counted(source, parent, means):
+        tries.append(source.name)
+        if source.name.endswith("@2") and len(tries) < 5:
+            raise NotMadeError("failed", "It was killed.", outcome=Outcome("failed", -9, 1.0, 5, ""))
+        return module.make_submission(source, parent, means)
+
+    monkeypatch.setattr(making, "make_submission", counted)
+    report = run()
+    assert (report.scored, report.failed) == ([2], {1: "A method of it crashed with exit status -9."})
+    assert tries == ["team__method@1"] * 3 + ["team__method@2"] * 2
+
+
 def test_a_file_that_was_changed_by_others_is_not_run(state, hand_in, run, good):
     entry = hand_in(writing(good))
     (state.folder.submission(1) / entry.folder_name / "method.py").write_text("x", encoding="utf-8")
@@ -200,6 +220,10 @@ def test_reproduced_methods_are_ranked_with_artifacts_and_others_by_themselves(s
     first = values["boards"][0]["entries"][0]
     assert (first["handed_in"], first["reproduced"]) == ("code", True)
     assert "(code, reproduced)" in standings_markdown(standings).decode()
+    publish(state.folder, state, START)
+    page = (state.folder.public / "standings" / "standings.md").read_text(encoding="utf-8")
+    assert page.index("## circuits\n") < page.index("(code, reproduced)") < page.index("## circuits (code)")
+    assert "A method of it crashed with exit status 3." in page
     (state.folder.submission(1) / MADE / "made.json").write_text("{}", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be used"):
         contenders(state.folder, state.entries(), "standings")

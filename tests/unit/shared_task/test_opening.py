@@ -59,7 +59,8 @@ def test_nothing_private_is_in_the_published_rules(tmp_path):
 
 def test_what_is_private_is_for_its_owner_alone(tmp_path):
     folder, _ = opened(tmp_path)
-    assert stat.S_IMODE(folder.private.stat().st_mode) == 0o700
+    for path in (folder.private, folder.submissions, folder.records("standings").parent):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
     for path in (folder.salt_file, folder.private / "organiser.json", folder.database):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 

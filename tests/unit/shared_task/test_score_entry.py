@@ -113,7 +113,7 @@ def test_nine_circuits_of_one_ranking_are_read_as_one_series_with_its_budgets_ch
     own = read_submission(folder)
     published = type(rules()).model_validate_json(job.round.read_text(encoding="utf-8"))
     (piece,) = pieces_of(own, published)
-    ((ground, pieces),) = grounds_of([piece])
+    ((ground, pieces),) = grounds_of([piece], published)
     scoring = Scoring(job, published, own, tmp_path)
     series, method = scoring.read(piece, scoring.settings(ground, pieces))
     assert isinstance(series, CircuitSeries)
@@ -132,11 +132,11 @@ def test_pieces_share_a_run_where_their_cells_are_a_product(tmp_path):
     write_manifest(folder, manifest([entry(folder / FILE, **both()), entry(folder / file, file, **both(), seed=1)]))
     own = read_submission(folder)
     whole = _round(both())
-    ((ground, pieces),) = grounds_of(pieces_of(own, whole))
+    ((ground, pieces),) = grounds_of(pieces_of(own, whole), whole)
     assert ground == Ground("circuit", ("ioi", TASK), ("gpt2-small", MODEL), "edge", None)
     assert len(pieces) == 2
     some = _round({"tasks": [TASK], "models": [MODEL]}, {"tasks": ["ioi"], "models": ["gpt2-small"]})
-    grounds = [ground for ground, _ in grounds_of(pieces_of(own, some))]
+    grounds = [ground for ground, _ in grounds_of(pieces_of(own, some), some)]
     assert [(one.tasks, one.models) for one in grounds] == [(("ioi",), ("gpt2-small",)), ((TASK,), (MODEL,))]
 
 

@@ -74,6 +74,18 @@ def test_a_name_is_taken_until_it_is_withdrawn(tmp_path, state, key):
     assert put(state, tmp_path / "c", "team__METHOD@1", key).id == 2
 
 
+@pytest.mark.parametrize("end", [State.SCORED, None])
+def test_a_submission_whose_scoring_began_keeps_its_name_though_it_is_withdrawn(tmp_path, state, key, end):
+    put(state, tmp_path / "a", "team__method@1", key)
+    state.begin("standings")
+    if end is not None:
+        state.move(1, "standings", end)
+    state.withdraw(1, key)
+    with pytest.raises(RoundError, match="cannot be handed in") as caught:
+        put(state, tmp_path / "b", "team__method@1", key)
+    assert caught.value.do == "Give it another version, and name this one under supersedes."
+
+
 def test_a_submission_whose_scoring_failed_keeps_its_name(tmp_path, state, key):
     put(state, tmp_path / "a", "team__method@1", key)
     state.begin("standings")
@@ -284,6 +296,17 @@ def test_closing_fixes_what_is_scored_on_the_final_split(tmp_path, state, key, c
     state.check_audit()
 
 
+def test_what_fails_on_the_standings_after_closing_does_not_wait_for_the_final_split(tmp_path, state, key):
+    put(state, tmp_path, "team__a@1", key)
+    state.nominate(1, key)
+    state.close("early")
+    state.begin("standings")
+    entry = state.move(1, "standings", State.FAILED, "it took too long")
+    assert (entry.state, entry.final_state, entry.final_reason) == (State.FAILED, State.FAILED, "it took too long")
+    assert state.begin("final") == []
+    state.check_audit()
+
+
 def test_a_round_is_closed_early_for_a_reason_only(state):
     with pytest.raises(RoundError, match="cannot be closed yet"):
         state.close()
@@ -293,11 +316,12 @@ def test_a_round_is_closed_early_for_a_reason_only(state):
     assert state.audit()[-1].reason == "the hall is flooded"
 
 
-def test_an_organiser_withdraws_on_both_splits(tmp_path, state, key):
+@pytest.mark.parametrize("split", ["standings", "final"])
+def test_an_organiser_withdraws_on_both_splits(tmp_path, state, key, split):
     put(state, tmp_path, "team__a@1", key)
     state.nominate(1, key)
     state.close("early")
-    entry = state.move(1, "standings", State.WITHDRAWN, "it holds somebody else's data")
+    entry = state.move(1, split, State.WITHDRAWN, "it holds somebody else's data")
     assert (entry.state, entry.final_state, entry.nominated) == (State.WITHDRAWN, State.WITHDRAWN, False)
     assert state.waiting("final") == []
     state.check_audit()

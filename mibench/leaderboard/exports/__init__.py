@@ -1,0 +1,1 @@
+"""The tables in formats for other programs; one format a file."""
