@@ -58,17 +58,17 @@ def _block(lines: list[str], below: int) -> str:
     heading = _HEADING.match(lines[0])
     if heading:
         level = min(6, below + len(heading.group(1)) - 1)
-        return f"<h{level}>{_inline(heading.group(2))}</h{level}>"
+        return f"<h{level}>{inline_html(heading.group(2))}</h{level}>"
     makers: dict[str, Callable[[list[str]], str]] = {"table": _table, "quote": _quote, "fence": _code, "list": _list}
     return makers.get(_kind(lines[0]), _paragraph)(lines)
 
 
 def _paragraph(lines: list[str]) -> str:
-    return f"<p>{_inline(' '.join(line.strip() for line in lines))}</p>"
+    return f"<p>{inline_html(' '.join(line.strip() for line in lines))}</p>"
 
 
 def _quote(lines: list[str]) -> str:
-    return f"<blockquote>{_inline(' '.join(line.lstrip('> ') for line in lines))}</blockquote>"
+    return f"<blockquote>{inline_html(' '.join(line.lstrip('> ') for line in lines))}</blockquote>"
 
 
 def _code(lines: list[str]) -> str:
@@ -83,23 +83,23 @@ def _list(lines: list[str]) -> str:
             items.append(item.group(1))
         else:
             items[-1] += f" {line.strip()}"
-    return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+    return "<ul>" + "".join(f"<li>{inline_html(item)}</li>" for item in items) + "</ul>"
 
 
 def _table(lines: list[str]) -> str:
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if not _RULE.fullmatch(line)
     ]
-    head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    head = "".join(f'<th scope="col">{inline_html(cell)}</th>' for cell in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{inline_html(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="scroll" tabindex="0" role="group" aria-label="Table of the data card">{table}</div>'
 
 
-def _inline(text: str) -> str:
-    """Escape, then mark code, bold and emphasis; nothing inside code is marked."""
-    parts = re.split(r"(`[^`]+`)", text)
-    return "".join(f"<code>{escape(part[1:-1])}</code>" if _is_code(part) else _marked(part) for part in parts)
+def inline_html(text: str) -> str:
+    """Return one line of Markdown as HTML: escape, then mark code, bold and emphasis; nothing inside code is marked."""
+    parts = re.split(r"(``[^`]+``|`[^`]+`)", text)
+    return "".join(f"<code>{escape(part.strip('`'))}</code>" if _is_code(part) else _marked(part) for part in parts)
 
 
 def _is_code(part: str) -> bool:

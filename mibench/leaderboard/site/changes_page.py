@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mibench.core.files import read_text
 from mibench.core.shipped import shipped_places
-from mibench.leaderboard.site.cards import card_html
+from mibench.leaderboard.site.cards import inline_html
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render
 from mibench.leaderboard.site.metric_docs import declared, doc
@@ -71,8 +71,7 @@ def _changes(text: str) -> Iterator[Change]:
         if heading:
             version = heading.group(1)
         elif found:
-            words = card_html(found.group(2)).removeprefix("<p>").removesuffix("</p>")
-            yield Change(plain(version, 60), found.group(1), words)
+            yield Change(plain(version, 60), found.group(1), inline_html(found.group(2)))
 
 
 def _joined(text: str) -> list[str]:

@@ -45,6 +45,7 @@ def _table(view: GroupView, context: SiteContext) -> dict[str, Any]:
 
 
 def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
+    ok = row.row.status == "ok"
     metrics = [row.row.metrics.get(column.metric) for column in view.columns]
     return {
         "id": row.row.id[:ROW_DIGITS],
@@ -60,7 +61,13 @@ def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
         "reason": row.row.reason,
         # Value, ends of its interval, rank, and what is said on pointing at it.
         "numbers": [
-            [value and value.value, value and value.ci_low, value and value.ci_high, cell.rank, cell.title]
+            [
+                value and value.value,
+                value and value.ci_low,
+                value and value.ci_high,
+                cell.rank,
+                cell.title if ok else "",
+            ]
             for value, cell in zip(metrics, row.cells, strict=False)
         ],
         "costs": [[cost.value, cost.text] for cost in row.costs],

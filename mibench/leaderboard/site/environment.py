@@ -8,9 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from mibench.core.hashing import digest, file_digest
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.family_view import FACTS
+from mibench.leaderboard.site.cards import inline_html
 from mibench.leaderboard.site.links import TITLES, group_link, method_page, record_page, task_page, track_page
 from mibench.leaderboard.text import plain
 
@@ -45,8 +48,14 @@ def environment() -> Environment:
         "method_page": method_page,
         "task_page": task_page,
         "plain": plain,
+        "prose": prose,
     }
     return made
+
+
+def prose(text: str) -> Markup:
+    """Return a line of a docstring, its code marked; everything in it is escaped."""
+    return Markup(inline_html(text))  # noqa: S704
 
 
 def render(template: str, root: str, **values: Any) -> bytes:

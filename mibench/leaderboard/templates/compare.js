@@ -1,6 +1,8 @@
 // Two rows of one table side by side. The address says which: #table/first/second.
 "use strict";
 (function () {
+  const DIFFERENCE = "First − second";
+  const VERDICT = "Verdict";
   const { tables, costs } = window.MIBENCH;
   document.querySelector(".scriptless").remove();
   const form = document.querySelector("form.choose");
@@ -40,8 +42,8 @@
     return [(difference > 0) === (head.arrow === "↑") ? "first is better" : "second is better", "verdict"];
   }
 
-  function numberCell(entry, digits) {
-    const cell = make("td", null, { title: entry[4] });
+  function numberCell(entry, digits, name) {
+    const cell = make("td", null, { title: entry[4], "data-label": name });
     if (entry[0] === null) {
       cell.append(make("span", "— "), make("small", entry[4]));
       return cell;
@@ -52,13 +54,13 @@
     return cell;
   }
 
-  function metricRow(head, a, b) {
+  function metricRow(head, a, b, names) {
     const row = make("tr");
     const name = make("th", `${head.title} ${head.arrow}`, { scope: "row", class: "method" });
     if (head.doc) name.append(make("small", head.doc));
-    row.append(name, numberCell(a, head.digits), numberCell(b, head.digits));
-    const cell = make("td");
-    const judged = make("td");
+    row.append(name, numberCell(a, head.digits, names[0]), numberCell(b, head.digits, names[1]));
+    const cell = make("td", null, { "data-label": DIFFERENCE });
+    const judged = make("td", null, { "data-label": VERDICT });
     if (a[0] !== null && b[0] !== null) {
       const reach = half(a, b);
       cell.append(make("span", say(a[0] - b[0], head.digits, true), { class: "value" }));
@@ -73,13 +75,13 @@
     return row;
   }
 
-  function costRow(cost, a, b) {
+  function costRow(cost, a, b, names) {
     const row = make("tr");
     const name = make("th", cost.title, { scope: "row", class: "method" });
     name.append(make("small", cost.doc));
-    row.append(name, make("td", a[1]), make("td", b[1]));
+    row.append(name, make("td", a[1], { "data-label": names[0] }), make("td", b[1], { "data-label": names[1] }));
     const both = a[0] !== null && b[0] !== null && b[0] > 0;
-    row.append(make("td", both ? `${(a[0] / b[0]).toPrecision(3)}×` : "—"), make("td", ""));
+    row.append(make("td", both ? `${(a[0] / b[0]).toPrecision(3)}×` : "—", { "data-label": "First ÷ second" }), make("td", ""));
     return row;
   }
 
@@ -97,17 +99,18 @@
 
   function shown(table, a, b) {
     const box = make("div", null, { class: "scroll", role: "group", tabindex: "0", "aria-label": "Comparison" });
-    const made = make("table", null, { class: "compared" });
+    const made = make("table", null, { class: "board compared" });
     made.append(make("caption", `${a.label} against ${b.label}, ${table.title}`, { class: "hide" }));
     const heads = make("tr");
     heads.append(make("th", "Number", { scope: "col", class: "method" }), rowHead(a), rowHead(b));
-    heads.append(make("th", "First − second", { scope: "col" }), make("th", "Verdict", { scope: "col" }));
+    heads.append(make("th", DIFFERENCE, { scope: "col" }), make("th", VERDICT, { scope: "col" }));
     made.createTHead().append(heads);
     const body = made.createTBody();
+    const names = [a.label, b.label];
     table.heads.forEach((head, index) => {
-      if (a.numbers[index] && b.numbers[index]) body.append(metricRow(head, a.numbers[index], b.numbers[index]));
+      if (a.numbers[index] && b.numbers[index]) body.append(metricRow(head, a.numbers[index], b.numbers[index], names));
     });
-    costs.forEach((cost, index) => body.append(costRow(cost, a.costs[index], b.costs[index])));
+    costs.forEach((cost, index) => body.append(costRow(cost, a.costs[index], b.costs[index], names)));
     box.append(made);
     return box;
   }

@@ -18,7 +18,7 @@ from mibench.shared_task.reveal import verify
 from mibench.shared_task.state import RoundState
 from mibench.tasks.private.commit import check_commitment
 
-VARIABLES = {"track": "variable", "tasks": ["ioi"], "models": ["tiny"]}
+VARIABLES = {"track": "variable", "tasks": ["ioi"], "models": ["tiny"], "heads": ["0.1"]}
 
 
 def faults(folder, now=NOW):
@@ -44,6 +44,19 @@ def test_an_open_round_has_splits_commitments_versions_and_a_state(tmp_path):
     assert (set(own.models), own.opened) == ({"tiny"}, NOW)
     assert model_folders(folder) == {"tiny": tmp_path / "tiny"}
     assert RoundState(folder).entries() == []
+
+
+def test_a_linear_target_needs_heads_that_are_not_a_submissions(tmp_path):
+    without = {key: value for key, value in VARIABLES.items() if key != "heads"}
+    told = faults(draft(tmp_path, cells=[CIRCUITS, without]))
+    assert "fitted by swapping" in told["The task ioi needs a list of heads on tiny."]
+
+
+def test_a_model_is_called_what_its_folder_is(tmp_path):
+    other = {"model_folders": {"other": str(model(tmp_path / "tiny"))}}
+    cells = [CIRCUITS | {"models": ["other"]}]
+    told = faults(draft(tmp_path, cells=cells, private=other))
+    assert "tiny" in told["The model 'other' has another name than its folder."]
 
 
 def test_nothing_private_is_in_the_published_rules(tmp_path):
