@@ -38,6 +38,9 @@ READING_SITES = (
     "must stay; their floor is what doing nothing gives. *Isolate* is the share of rows that must stay and do."
 )
 
+_PARTS = ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version")
+"""Of a metric, what the CSV table has."""
+
 EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
 
 
@@ -48,7 +51,8 @@ def csv_table(groups: Sequence[GroupView]) -> bytes:
 
 def flat_rows(groups: Sequence[GroupView]) -> list[dict[str, Any]]:
     """Return one flat line a row, every metric of the records in full precision."""
-    names = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
+    found = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
+    names = {name: [f"{name}.{part}" for part in _PARTS] for name in found}
     return [_flat(view, row, names) for view in groups for row in view.rows]
 
 
@@ -56,9 +60,9 @@ def sheet_bytes(lines: Sequence[Mapping[str, Any]]) -> bytes:
     """Return lines as CSV: a column for every name, in the order in which they appear; what is missing is empty."""
     columns = dict.fromkeys(name for line in lines for name in line)
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(columns), restval=None, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(list(map(line.get, columns)) for line in lines)
     return stream.getvalue().encode()
 
 
@@ -77,7 +81,7 @@ def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTabl
     return ("\n\n".join(parts) + "\n").encode()
 
 
-def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]:
+def _flat(view: GroupView, row: RowView, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     entry = row.row
     texts = {"method": entry.method, "label": entry.label, "detail": entry.detail, "status": entry.status}
     texts |= {"seeds": " ".join(map(str, entry.seeds)), "reason": entry.reason}
@@ -93,11 +97,13 @@ def _flat(view: GroupView, row: RowView, names: Sequence[str]) -> dict[str, Any]
             f"tie.{metric}": rank.group,
             f"why.{metric}": sheet(rank.why),
         }
-    for name in names:
+    for name, parts in names.items():
         value = entry.metrics.get(name)
-        for part in ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version"):
-            cell = getattr(value, part, None)
-            flat[f"{name}.{part}"] = sheet(plain(cell, 400)) if isinstance(cell, str) else cell
+        cells = [None] * len(_PARTS) if value is None else [getattr(value, part) for part in _PARTS]
+        flat |= {
+            title: sheet(plain(cell, 400)) if isinstance(cell, str) else cell
+            for title, cell in zip(parts, cells, strict=True)
+        }
     if view.group.track is Track.SAE:
         flat |= {"board": entry.board} | _dictionaries(entry)
     if view.group.track is Track.VARIABLE:

@@ -11,9 +11,9 @@ LONGEST = 100
 def plain(text: str, longest: int = LONGEST) -> str:
     """Return ``text`` on one line without control, direction and private characters, shortened."""
     # Printable ASCII, as nearly all of it is, has nothing to replace.
-    safe = text.isascii() and text.isprintable()
-    shown = text if safe else "".join(" " if each.isspace() else _visible(each) for each in text)
-    shown = re.sub(r" +", " ", shown).strip()
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(" " if each.isspace() else _visible(each) for each in text)
+    shown = (re.sub(r" +", " ", text) if "  " in text else text).strip()
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 

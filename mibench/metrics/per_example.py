@@ -110,26 +110,23 @@ def read_tables(tables: CircuitTables) -> CircuitExamples:
     """
     table, endpoints, n_edges_total, extras = tables
     check_columns(endpoints, ENDPOINT_COLUMNS, "endpoints")
-    ends = endpoints.assign(example=endpoints["example"].astype(str)).set_index("example").sort_index()
+    names = pd.Index(endpoints["example"].astype(str))
     if n_edges_total < 1:
         raise contradiction(f"the graph has {n_edges_total} edges")
-    if ends.empty or ends.index.has_duplicates:
+    if names.empty or names.has_duplicates:
         raise contradiction("the endpoints table is empty or has an example twice")
-    rankings = ranked(table, ends.index, n_edges_total)
+    order = np.arange(len(names)) if names.is_monotonic_increasing else names.argsort()
+    names = names[order]
+    rankings = ranked(table, names, n_edges_total)
     if COMPLETENESS in extras:
-        others = ranked(extras[COMPLETENESS], ends.index, n_edges_total)
+        others = ranked(extras[COMPLETENESS], names, n_edges_total)
         rankings = {name: _with_complement(one, others.get(name)) for name, one in rankings.items()}
     single = None
     if MINIMALITY in extras:
-        single = removals(extras[MINIMALITY], ends.index, rankings.get("absolute"))
-    return CircuitExamples(
-        tuple(ends.index),
-        ends["clean"].to_numpy(dtype=np.float64),
-        ends["empty"].to_numpy(dtype=np.float64),
-        rankings,
-        _kl_empty(ends),
-        single,
-    )
+        single = removals(extras[MINIMALITY], names, rankings.get("absolute"))
+    clean, empty = (endpoints[name].to_numpy(dtype=np.float64)[order] for name in ("clean", "empty"))
+    kl_empty = _kl_empty(endpoints)
+    return CircuitExamples(tuple(names), clean, empty, rankings, None if kl_empty is None else kl_empty[order], single)
 
 
 def _kl_empty(ends: pd.DataFrame) -> FloatArray | None:

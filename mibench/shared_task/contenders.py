@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mibench.intake.round import SplitName
+from mibench.core.errors import MibenchError
+from mibench.intake.round import Round, SplitName, read_round
 from mibench.leaderboard.rows import Entry as Stored
 from mibench.leaderboard.rows import collect
 from mibench.records.store import Store
 from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder
-from mibench.shared_task.made import holds_methods, is_reproduced
-from mibench.shared_task.standings import Contender, Status
+from mibench.shared_task.made import holds_methods, is_reproduced, scored_folder
+from mibench.shared_task.pieces import pieces_of, read_submission
+from mibench.shared_task.standings import Contender, Place, Status
 from mibench.shared_task.states import State
 
 
@@ -25,9 +27,22 @@ def contenders(folder: RoundFolder, entries: Sequence[Entry], split: SplitName) 
     Raises:
         StoreError: A record is broken.
     """
-    records = stored_records(folder, split)
+    records, rules = stored_records(folder, split), read_round(folder.round_file)
     found = [(one, _contender(one, split, records)) for one in entries if takes_part(one, split)]
-    return [replace(made, made=_made(folder, one)) for one, made in found]
+    return [replace(made, made=_made(folder, one), promised=_promised(folder, one, rules)) for one, made in found]
+
+
+def _promised(folder: RoundFolder, entry: Entry, rules: Round) -> dict[Place, int] | None:
+    """How many artifacts a submission has for each place of the round; None: it cannot be read any more."""
+    try:
+        pieces = pieces_of(read_submission(scored_folder(folder, entry)), rules)
+    except MibenchError:
+        return None
+    found: Counter[Place] = Counter()
+    for piece in pieces:
+        part = piece.first.variable or piece.first.hook or (piece.level.value if piece.level else None)
+        found.update((piece.first.track, task, model, part) for task, model in piece.places)
+    return dict(found)
 
 
 def _made(folder: RoundFolder, entry: Entry) -> bool | None:

@@ -1,10 +1,11 @@
 """Records of entries in, standings out: ranks in every cell, and places by the mean of the ranks.
 
-Every cell ranks the entries that have it by the headline metric; entries that cannot be told apart share a rank, as
-in the leaderboard. An entry that lacks a cell of a board, or has no number there, is shown and not ranked. Methods
-that were handed in as code have boards of their own; those whose artifacts were made twice alike are ranked with
-artifacts too. Of a version and the one that takes its place, the later is
-ranked. The same records always give the same standings.
+Every cell ranks the entries of a board by the headline metric; entries that cannot be told apart share a rank, as in
+the leaderboard. An entry that lacks a cell of a board, or has no number there, is shown and not ranked, and neither are
+others of a team than the last that has all cells: entries that are ranked move the ranks of others, so that nobody may
+add some to that end. Methods that were handed in as code have boards of their own; those whose artifacts were made
+twice alike are ranked with artifacts too. Of a version and the one that takes its place, the later is ranked. The same
+records always give the same standings.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ from typing import Literal
 from mibench.core.specs import Track
 from mibench.intake.round import Board, Round, SplitName
 from mibench.leaderboard.columns import Column
-from mibench.leaderboard.contest import Contest
-from mibench.leaderboard.ranking import Rank, Ranker, at_floor, contender, contested, unranked_reason
 from mibench.leaderboard.rows import Entry as Stored
-from mibench.leaderboard.rows import Row
-from mibench.records.record import MetricValue
-from mibench.shared_task.cells import RoundCell, cells_of, headline_column, part_of
+from mibench.shared_task.cell_ranking import CellRanking, CellResult, Offer
+from mibench.shared_task.cells import RoundCell, cells_of, headline_column
 
+Place = tuple[Track, str, str, str | None]
+"""Track, task, model, and level, variable or hook."""
 Kind = Literal["artifact", "code"]
 Status = Literal["scored", "failed", "withdrawn"]
 KINDS: tuple[Kind, ...] = ("artifact", "code")
@@ -42,6 +42,7 @@ class Contender:
         records: What scoring it gave.
         made: Of methods that were handed in: whether both makings of their artifacts were the same; None: it holds
             artifacts.
+        promised: How many artifacts it has, by track, task, model and part; None: that is not known.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Contender:
     reason: str = ""
     records: tuple[Stored, ...] = field(default=(), repr=False)
     made: bool | None = None
+    promised: Mapping[Place, int] | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -66,20 +68,11 @@ class Contender:
         ran = self.made is not None or any(one.record.cell.method.code_digest for one in self.records)
         return KINDS if self.made else ("code",) if ran else ("artifact",)
 
-
-@dataclass(frozen=True)
-class CellResult:
-    """What an entry has in a cell.
-
-    Attributes:
-        rank: Its rank there, and how it compares; without a position, why.
-        value: The headline's number; None: there is none.
-        above_floor: Whether it is separable from the floor; None: there is no number or no floor.
-    """
-
-    rank: Rank
-    value: MetricValue | None = None
-    above_floor: bool | None = None
+    def n_promised(self, cell: RoundCell) -> int:
+        """How many artifacts it has for a cell, whether or not they could be scored."""
+        place = (cell.track, cell.task, cell.model)
+        known = (self.promised or {}).items()
+        return sum(count for (*there, part), count in known if (*there,) == place and cell.part in (None, part))
 
 
 @dataclass(frozen=True)
@@ -138,15 +131,6 @@ class Standings:
     boards: tuple[BoardStandings, ...]
 
 
-class _EntryRow(Row):
-    """A row of one entry; those of two entries that hand in the same file are two rows."""
-
-    @property
-    def id(self) -> str:
-        """The entry and what the row's cells share."""
-        return f"{self.label} {super().id}"
-
-
 def make_standings(rules: Round, split: SplitName, contenders: Sequence[Contender]) -> Standings:
     """Return the standings of a round.
 
@@ -162,7 +146,7 @@ def make_standings(rules: Round, split: SplitName, contenders: Sequence[Contende
         for kind in KINDS:
             own = [one for one in contenders if board.track in one.tracks and kind in one.kinds]
             if own or kind == "artifact":
-                boards.append(_board(rules, board, kind, own, old))
+                boards.append(_board(rules, board, kind, own, old, one_each=split == "standings"))
     return Standings(rules, split, tuple(boards))
 
 
@@ -173,15 +157,25 @@ def superseded(contenders: Sequence[Contender]) -> dict[int, str]:
 
 
 def _board(
-    rules: Round, board: Board, kind: Kind, contenders: Sequence[Contender], old: Mapping[int, str]
+    rules: Round,
+    board: Board,
+    kind: Kind,
+    contenders: Sequence[Contender],
+    old: Mapping[int, str],
+    *,
+    one_each: bool,
 ) -> BoardStandings:
     ordered = sorted(contenders, key=lambda one: one.id)
     ranked = [one for one in ordered if one.status != "withdrawn" and one.id not in old]
     cells = cells_of(rules, board.track)
     column, version = headline_column(board.track, board.headline), rules.metrics[board.headline]
-    ranking = _CellRanking(rules, column, version)
-    by_cell = [ranking.results(cell, ranked) for cell in cells]
-    rows = [_row(one, cells, [results[one.id] for results in by_cell]) for one in ranked]
+    ranking = CellRanking(rules, column, version)
+    offers = [{one.id: ranking.offer(cell, one) for one in ranked} for cell in cells]
+    whole = [one for one in ranked if not any(found[one.id].gap for found in offers)]
+    leaders = {one.team: one for one in whole} if one_each else {}
+    kept = {one.id: _why_not(one, whole, leaders) for one in ranked}
+    by_cell = [ranking.results(cell, found, kept) for cell, found in zip(cells, offers, strict=True)]
+    rows = [_row(one, cells, [found[one.id] for found in offers], by_cell, kept[one.id]) for one in ranked]
     below = [
         _below(one, [ranking.alone(cell, one, _why_below(one, old)) for cell in cells], old)
         for one in ordered
@@ -190,16 +184,33 @@ def _board(
     return BoardStandings(board, kind, column, version, tuple(cells), _in_order(rows), tuple(below))
 
 
-def _row(entry: Contender, cells: Sequence[RoundCell], results: Sequence[CellResult]) -> BoardRow:
+def _why_not(entry: Contender, whole: Sequence[Contender], leaders: Mapping[str, Contender]) -> str:
+    """Why an entry is not ranked in cells where it has a number; empty if it is."""
+    if entry not in whole:
+        return "it lacks other cells of the board"
+    leader = leaders.get(entry.team, entry)
+    return "" if leader.id == entry.id else f"{leader.label} is ranked, its team's last entry that has all cells"
+
+
+def _row(
+    entry: Contender,
+    cells: Sequence[RoundCell],
+    offers: Sequence[Offer],
+    by_cell: Sequence[Mapping[int, CellResult]],
+    why_not: str,
+) -> BoardRow:
     """An entry with the mean of its ranks, or with what is missing."""
+    results = tuple(found[entry.id] for found in by_cell)
     if entry.status == "failed":
-        return BoardRow(entry, tuple(results), why=entry.reason or "scoring failed")
-    gaps = [(cell, one) for cell, one in zip(cells, results, strict=True) if one.rank.position is None]
+        return BoardRow(entry, results, why=entry.reason or "scoring failed")
+    gaps = [(cell, one.gap) for cell, one in zip(cells, offers, strict=True) if one.gap]
     if gaps:
         first, count = gaps[0], f"{len(gaps)} of {len(cells)} cells have no rank"
-        return BoardRow(entry, tuple(results), why=f"{count}: {first[0].title}: {first[1].rank.why}")
+        return BoardRow(entry, results, why=f"{count}: {first[0].title}: {first[1]}")
+    if why_not:
+        return BoardRow(entry, results, why=why_not)
     positions = [one.rank.position or 0 for one in results]
-    return BoardRow(entry, tuple(results), mean_rank=sum(positions) / len(positions))
+    return BoardRow(entry, results, mean_rank=sum(positions) / len(positions))
 
 
 def _in_order(rows: Sequence[BoardRow]) -> tuple[BoardRow, ...]:
@@ -218,75 +229,3 @@ def _why_below(entry: Contender, old: Mapping[int, str]) -> str:
 
 def _below(entry: Contender, results: Sequence[CellResult], old: Mapping[int, str]) -> BoardRow:
     return BoardRow(entry, tuple(results), why=_why_below(entry, old))
-
-
-@dataclass(frozen=True)
-class _CellRanking:
-    """Ranks the entries of one cell after the other by one metric."""
-
-    rules: Round
-    column: Column
-    version: int
-
-    def results(self, cell: RoundCell, entries: Sequence[Contender]) -> dict[int, CellResult]:
-        """What each entry has in a cell, by the entry's number."""
-        rows, found = {}, {}
-        for entry in entries:
-            row = self._row(cell, entry) if entry.status == "scored" else entry.reason or "scoring failed"
-            why = row if isinstance(row, str) else unranked_reason(row, self.column.metric, self.version)
-            if isinstance(row, str) or why is not None:
-                found[entry.id] = self._result(row, Rank(None, why=why or ""))
-            else:
-                rows[entry.id] = row
-        ranks = self._ranks(cell.track, list(rows.values()))
-        return found | {number: self._result(row, ranks[row.id]) for number, row in rows.items()}
-
-    def alone(self, cell: RoundCell, entry: Contender, why: str) -> CellResult:
-        """What an entry has in a cell that it is not ranked in; of a withdrawn one no number is shown."""
-        row = "withdrawn" if entry.status == "withdrawn" else self._row(cell, entry)
-        return self._result(row, Rank(None, why=why))
-
-    def _row(self, cell: RoundCell, entry: Contender) -> Row | str:
-        """The entry's records in a cell as one row, or why there is none."""
-        own = [one for one in entry.records if cell.takes(one.record.cell, self.rules.models)]
-        if not own:
-            return "nothing was handed in for it"
-        for one in own:
-            why = self._foreign(cell, one)
-            if why:
-                return why
-        seeds = {one.record.cell.method.seed for one in own}
-        if len(own) > 1 and (
-            None in seeds or len(seeds) < len(own) or len({part_of(one.record.cell) for one in own}) > 1
-        ):
-            return f"{len(own)} artifacts are for it; one is ranked, or one of each seed"
-        return _EntryRow(tuple(sorted(own, key=_by_seed)), entry.label)
-
-    def _foreign(self, cell: RoundCell, stored: Stored) -> str:
-        """Why a record is not of what the round fixed; empty if it is."""
-        own = stored.record.cell
-        if own.task.version != self.rules.tasks.get(cell.task):
-            return f"scored with version {own.task.version} of the task"
-        if cell.model and own.model.digest != self.rules.models.get(cell.model) and stored.record.status == "ok":
-            return "scored with another model than the round's"
-        return ""
-
-    def _ranks(self, track: Track, rows: Sequence[Row]) -> dict[str, Rank]:
-        if track is not Track.SAE:
-            return Ranker().rank(rows, self.column)
-        metric, sign = self.column.metric, -1 if self.column.higher_is_better else 1
-        ordered = sorted(rows, key=lambda row: (sign * (row.metrics[metric].value or 0.0), row.label))
-        contest = Contest([contender(row.label, row.metrics[metric], "dictionaries are not paired") for row in ordered])
-        return dict(zip((row.id for row in ordered), contested(contest), strict=True))
-
-    def _result(self, row: Row | str, rank: Rank) -> CellResult:
-        value = None if isinstance(row, str) else row.metrics.get(self.column.metric)
-        if value is None or value.value is None:
-            return CellResult(rank)
-        better = self.column.higher_is_better
-        above = None if value.floor is None else not at_floor(value, higher_is_better=better)
-        return CellResult(rank, value, above)
-
-
-def _by_seed(one: Stored) -> tuple[int, str]:
-    return one.record.cell.method.seed or 0, one.record.cell.id

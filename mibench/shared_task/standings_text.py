@@ -8,7 +8,8 @@ from typing import Any
 
 from mibench.core.specs import Track
 from mibench.leaderboard.text import markdown, number, plain
-from mibench.shared_task.standings import BoardRow, BoardStandings, CellResult, Standings
+from mibench.shared_task.cell_ranking import CellResult
+from mibench.shared_task.standings import BoardRow, BoardStandings, Standings
 
 SCHEMA_VERSION = 1
 READING = (

@@ -215,7 +215,7 @@ def test_reproduced_methods_are_ranked_with_artifacts_and_others_by_themselves(s
     assert [one.kinds for one in found] == [("artifact", "code"), ("code",), ("code",)]
     standings = make_standings(read_round(state.folder.round_file), "standings", found)
     rows = {one.name: [row.entry.id for row in one.rows] for one in standings.boards}
-    assert rows == {"circuits": [1], "circuits (code)": [1, 2, 3]}
+    assert rows == {"circuits": [1], "circuits (code)": [2, 1, 3]}
     values = json.loads(standings_json(standings))
     first = values["boards"][0]["entries"][0]
     assert (first["handed_in"], first["reproduced"]) == ("code", True)

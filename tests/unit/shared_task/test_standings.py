@@ -59,11 +59,43 @@ def test_of_a_metric_that_is_better_low_the_lowest_is_first():
     assert places(board(entries, own)) == {"b/m@1": (1, 1.0), "a/m@1": (2, 2.0)}
 
 
-def test_an_entry_without_a_cell_is_shown_with_the_reason_and_still_ranks_in_the_others():
+def test_an_entry_without_a_cell_is_shown_with_the_reason_and_moves_nobodys_rank():
     entries = [with_values(1, "a", ioi=0.9), with_values(2, "b", ioi=0.8, mcqa=0.9)]
     found = board(entries)
-    assert places(found) == {"b/m@1": (1, 1.5), "a/m@1": (None, None)}
+    assert places(found) == {"b/m@1": (1, 1.0), "a/m@1": (None, None)}
     assert whys(found) == {"a/m@1": "1 of 2 cells have no rank: mcqa · edge on m: nothing was handed in for it"}
+    shown = found.rows[1].cells[0]
+    assert (shown.value.value, shown.rank.position) == (0.9, None)
+    assert shown.rank.why == "it lacks other cells of the board"
+
+
+def test_more_entries_of_a_team_move_nobodys_rank():
+    first, second = with_values(1, "a", ioi=0.9, mcqa=0.5), with_values(2, "b", ioi=0.5, mcqa=0.9)
+    alone = places(board([first, second]))
+    more = [with_values(n, "b", version=str(n), ioi=0.3, mcqa=0.7) for n in (3, 4)]
+    partial = [with_values(n, "b", version=str(n), mcqa=0.7) for n in (5, 6)]
+    found = board([first, second, *partial])
+    assert {name: places(found)[name] for name in alone} == alone
+    found = board([first, *more, replace(second, id=7)])
+    assert {name: places(found)[name] for name in alone} == alone
+    assert whys(found)["b/m@3"] == "b/m@1 is ranked, its team's last entry that has all cells"
+
+
+def test_bad_entries_do_not_blur_the_difference_of_two_good_ones():
+    good = [with_values(1, "a", ioi=number(0.6, 0.05), mcqa=0.5), with_values(2, "b", ioi=number(0.5, 0.05), mcqa=0.5)]
+    junk = [with_values(n, "b", version=str(n), ioi=number(0.1, 0.2)) for n in (3, 4, 5)]
+    assert {name: place for name, place in places(board(good + junk)).items() if place[0]} == places(board(good))
+
+
+def test_a_seed_that_could_not_be_scored_is_not_left_out_of_a_mean():
+    records = [record(cell("a/m@1", seed=seed), auroc=0.9) for seed in (0, 1)]
+    own = rules(cells=[CIRCUITS | {"tasks": ["ioi"]}])
+    whole = contender(1, "a", records, promised={(Track.CIRCUIT, "ioi", "m", "edge"): 2})
+    assert places(board([whole], own)) == {"a/m@1": (1, 1.0)}
+    lacking = replace(whole, promised={(Track.CIRCUIT, "ioi", "m", "edge"): 3})
+    (row,) = board([lacking], own).rows
+    assert row.place is None
+    assert "1 of 3 artifacts for it could not be scored" in row.why
 
 
 def test_a_failed_cell_a_missing_number_and_a_failed_entry_are_not_ranked():
