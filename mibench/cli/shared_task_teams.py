@@ -53,16 +53,19 @@ def register(folder: Path, *, team: str, contact: str, renew: bool, as_json: boo
 @_folder
 @click.argument("submission", metavar="SUBMISSION", type=click.Path(path_type=Path))
 @_key
+@click.option("--sealed", metavar="MANIFEST", help="The manifest that was published before, which this has to equal.")
 @json_option
 @click.pass_context
-def add(context: click.Context, /, folder: Path, submission: Path, *, key: str | None, as_json: bool) -> None:
+def add(
+    context: click.Context, /, folder: Path, submission: Path, *, key: str | None, sealed: str | None, as_json: bool
+) -> None:
     """Take a SUBMISSION in, a folder or an archive: copy it, give it a number, and check it as teams do at home."""
     from mibench.cli.submit_report import print_report
     from mibench.intake.report_text import values_of
     from mibench.shared_task.folder import RoundFolder
 
     rules, state = opened(folder), state_of(folder)
-    entry, report = state.hand_in(submission, team_key(key), check_of(RoundFolder(folder), rules))
+    entry, report = state.hand_in(submission, team_key(key), check_of(RoundFolder(folder), rules, sealed))
     left = quota_left(rules, state, entry.team)
     if as_json:
         values = {"entry": entry.id, "state": entry.state.value, "quota_left": left}
@@ -124,12 +127,19 @@ def team_key(given: str | None) -> str:
     return str(key).strip()
 
 
-def check_of(folder: RoundFolder, rules: Round) -> Callable[[Path], Report]:
-    """Return the check of a round's submissions: the one that teams run at home with ``--round``."""
+def check_of(folder: RoundFolder, rules: Round, sealed: str | None = None) -> Callable[[Path], Report]:
+    """Return the check of a round's submissions: the one that teams run at home with ``--round``.
+
+    Args:
+        folder: The organiser's folder.
+        rules: The round.
+        sealed: Manifest that was published while the artifacts were sealed; None: none was.
+    """
     from mibench.intake.check import Asked, check_submission
     from mibench.shared_task.opening import model_folders
 
-    asked = Asked(rules=rules.rules(), folders=model_folders(folder), fetch=True, round=rules)
+    published = None if sealed is None else Path(sealed)
+    asked = Asked(rules=rules.rules(), folders=model_folders(folder), fetch=True, round=rules, published=published)
     return partial(check_submission, asked=asked)
 
 

@@ -8,7 +8,7 @@ from mibench.core.names import did_you_mean
 from mibench.core.registry import Registry
 from mibench.core.specs import Track
 from mibench.intake.failures import Failure
-from mibench.intake.manifest import MANIFEST, CellEntry, Submission
+from mibench.intake.manifest import MANIFEST, ArtifactEntry, CellEntry, Submission
 from mibench.intake.rules import BOARDS, Coverage, Rules
 from mibench.tasks.load import REGISTRY
 from mibench.tasks.sae.dictionary_task import DICTIONARY_TASKS, is_generated
@@ -127,3 +127,12 @@ def _covered(who: str, coverage: Coverage, track: Track, submission: Submission)
         why = f"{who} asks for {coverage.tasks} tasks and {coverage.models} models; there are {n_tasks} and {n_models}."
         do = "Add artifacts, or leave the board out of 'boards'."
         yield Failure(f"The track {track} covers too little.", why, do, MANIFEST)
+
+
+def hub_fault(entries: Mapping[int, ArtifactEntry], rules: Rules) -> Failure | None:
+    """Say that the files on the hub are too large together to be fetched; None: they are not."""
+    total = sum(entry.bytes for entry in entries.values() if entry.hub is not None)
+    if total <= rules.hub_bytes:
+        return None
+    why = f"They have {total} bytes; the limit is {rules.hub_bytes}."
+    return Failure("The artifacts on the hub are too large.", why, "Hand in fewer, or smaller ones.", MANIFEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def _checked(own: Repository, what: tuple[str, str], there: Sequence[str], asked
             return Report(name[:200], (Failure("The folder's name cannot be used.", why, "Rename it."),))
         (place / name).mkdir(parents=True, exist_ok=True)
         if total <= asked.rules.total_bytes and len(blobs) <= asked.rules.files:
-            _copy(own, [one for one in blobs if one.entry.path in files], place / name)
+            findings.add(*_copy(own, [one for one in blobs if one.entry.path in files], place / name))
         report = check_submission(place / name, asked)
     failures = (*findings.all(), *(one for one in report.failures if one not in findings.failures))
     return replace(report, failures=failures, n_files=len(blobs), n_bytes=sum(one.entry.size for one in blobs))
@@ -109,9 +109,15 @@ def _is_plain(name: str) -> bool:
     return bool(name) and name not in {".", ".."} and len(name) <= 200 and name.isascii() and name.isprintable()
 
 
-def _copy(own: Repository, blobs: Sequence[Blob], folder: Path) -> None:
+def _copy(own: Repository, blobs: Sequence[Blob], folder: Path) -> Iterator[Failure]:
+    """Write files; those that cannot be, such as one inside another file, are failures."""
     for one in blobs:
-        target = folder.joinpath(*one.entry.path.split("/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(own.content(one))
-        target.chmod(stat.S_IMODE(one.entry.mode) or 0o644)
+        path = one.entry.path
+        target = folder.joinpath(*path.split("/"))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(own.content(one))
+            target.chmod(stat.S_IMODE(one.entry.mode) or 0o644)
+        except OSError as error:
+            why = f"{error.strerror or type(error).__name__}."
+            yield Failure(f"{path[:200]} cannot be written.", why, "Rename it, or remove what is in its way.", path)

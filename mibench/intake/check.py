@@ -13,7 +13,7 @@ from mibench.core.errors import DataError, MibenchError, UsageError
 from mibench.core.files import exists, is_folder, read_text
 from mibench.core.hashing import file_digest
 from mibench.intake.archive import is_archive, unpacked
-from mibench.intake.cells import coverage_faults, repeated, task_faults, too_many, track_faults
+from mibench.intake.cells import coverage_faults, hub_fault, repeated, task_faults, too_many, track_faults
 from mibench.intake.code_files import code_refused, methods_faults, without_index
 from mibench.intake.contents import content_fault, document_fault
 from mibench.intake.draft import Draft, read_draft
@@ -179,6 +179,10 @@ def _check_artifacts(place: _Place, draft: Draft, findings: Findings) -> dict[in
     """Check the artifacts; return those that could be read, by their place in the manifest."""
     crowd = too_many(draft.entries)
     findings.add(*(repeated(draft.entries) if crowd is None else [crowd]))
+    heavy = hub_fault(draft.entries, place.asked.rules)
+    if heavy is not None:
+        findings.add(heavy)
+        place = replace(place, asked=replace(place.asked, fetch=False))
     sizes = _sizes(place.asked, draft.entries, findings)
     read = {}
     for index, entry in draft.entries.items():
@@ -215,7 +219,7 @@ def _path_of(place: _Place, index: int, entry: ArtifactEntry, findings: Findings
             findings.add(Failure(what, f"artifacts[{index}] names it.", do, entry.file, index))
     elif entry.hub is not None and place.asked.fetch:
         try:
-            return hub_file(entry.hub.repo, entry.hub.path, entry.hub.revision)
+            return hub_file(entry.hub.repo, entry.hub.path, entry.hub.revision, entry.bytes)
         except MibenchError as error:
             findings.add(Failure.of(error, entry.path, index))
     else:

@@ -101,7 +101,7 @@ def markdown(reports: Sequence[Report]) -> str:
     failed = sum(not report.passed for report in reports)
     verdict = f"{failed} of {len(reports)} did not pass" if failed else "passed"
     head = f"### Submission check: {verdict if reports else 'nothing to check'}\n"
-    tail = "\nThe same check at home: `mibench submit check FOLDER`.\n"
+    tail = "\nThis is no acceptance: intake checks again. At home: `mibench submit check FOLDER`.\n"
     lines = [line for report in reports[:_MOST] for line in [*_lines(report), ""]][:-1]
     text, room = _harmless(lines), MAX_MARKDOWN - len(head) - len(tail) - 2 * len(_FENCE) - len(_CUT) - 20
     if len(text) > room:

@@ -38,6 +38,7 @@ class Rules:
         files: How many files.
         manifest_bytes: Of submission.yaml, and of each document.
         archive_ratio: Bytes that a member of an archive may grow to, for each packed one.
+        hub_bytes: Of all files on the hub that it names.
         coverage: Asked for whatever boards the manifest names; None: nothing.
         code: Whether methods may be handed in, as Python files that are run in a sandbox.
     """
@@ -47,5 +48,6 @@ class Rules:
     files: int = 1000
     manifest_bytes: int = MIB // 4
     archive_ratio: int = 200
+    hub_bytes: int = 20 * 1024 * MIB
     coverage: Coverage | None = field(default=None)
     code: bool = False

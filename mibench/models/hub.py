@@ -57,20 +57,34 @@ def hub_folder(repo: str, revision: str | None, patterns: list[str]) -> Path:
         raise hub_error(repo, revision, error) from error
 
 
-def hub_file(repo: str, file: str, revision: str) -> Path:
+def hub_file(repo: str, file: str, revision: str, n_bytes: int | None = None) -> Path:
     """Return one file of a hub repository, fetched into the local hub cache.
 
+    Args:
+        repo: ``organisation/name``.
+        file: Path in it.
+        revision: Commit.
+        n_bytes: Size that the file has to have, asked for before it is fetched; None: any.
+
     Raises:
-        ModelError: The file could not be fetched.
+        ModelError: The file could not be fetched, or has another size.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import HTTPError
 
     try:
         with quiet_transformers():
+            if n_bytes is not None and not isinstance(try_to_load_from_cache(repo, file, revision=revision), str):
+                _check_size(get_hf_file_metadata(hf_hub_url(repo, file, revision=revision)).size, n_bytes, repo, file)
             return Path(hf_hub_download(repo, file, revision=revision))
     except (OSError, ValueError, HTTPError) as error:
         raise hub_error(repo, revision, error) from error
+
+
+def _check_size(found: int | None, stated: int, repo: str, file: str) -> None:
+    if found != stated:
+        why = f"The hub says that it has {found} bytes; {stated} were stated."
+        raise ModelError(f"{repo}/{file} was not fetched.", why=why, do="Correct the size, the path or the revision.")
 
 
 def hub_error(hub_id: str, revision: str | None, error: Exception, *, gated: bool = False) -> ModelError:

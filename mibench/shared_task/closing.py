@@ -65,6 +65,8 @@ def close_round(folder: RoundFolder, state: RoundState, early: str | None = None
 def _archive(folder: RoundFolder, state: RoundState, rules: Round) -> int:
     """Write the archive in place of an older one; return how many files it lists."""
     target, salt = folder.archive, read_salt(folder)
+    for left in target.parent.glob(f".{target.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed; it holds the salt
     temporary = target.with_name(f".{target.name}-{secrets.token_hex(6)}")
     old = temporary.with_suffix(".old")
     try:

@@ -126,6 +126,10 @@ class _Drive:
         self._queue(workers)
         crew, total = Crew(self.command, workers, self.logs), len(self.jobs)
         try:
+            if not self.jobs:
+                # What an evaluation left that was killed as it dropped its last job.
+                for claim, verdict in self.spool.take_done():
+                    self._settle(claim, verdict)
             while self.jobs:
                 crew.keep(len(self.spool.waiting()))
                 self.report.given_back += len(self.spool.give_back(self.pace.stale, self.pace.attempts))

@@ -57,8 +57,8 @@ class Entry:
 
     @property
     def counts(self) -> bool:
-        """Whether it counts for its team's quota."""
-        return self.valid and (self.state is not State.WITHDRAWN or self.scored)
+        """Whether it counts for its team's quota: what was withdrawn before its scoring began does not."""
+        return self.valid and (self.state is not State.WITHDRAWN or self.begun)
 
     @property
     def holds_its_name(self) -> bool:

@@ -104,7 +104,7 @@ def artifact_path(entry: ArtifactEntry, folder: Path) -> Path:
         ModelError: It is not in the cache, and cannot be fetched.
     """
     if entry.hub is not None:
-        path = hub_file(entry.hub.repo, entry.hub.path, entry.hub.revision)
+        path = hub_file(entry.hub.repo, entry.hub.path, entry.hub.revision, entry.bytes)
     else:
         path = folder / entry.path
     if not is_file(path) or path.stat().st_size != entry.bytes or file_digest(path) != entry.sha256:

@@ -52,6 +52,9 @@ def receive(source: Path, into: Path, team: str, rules: Rules) -> Received:
         StoreError: It cannot be written.
     """
     findings = Findings()
+    if source.is_symlink():
+        do = "Give the folder or archive itself."
+        raise UsageError(f"{str(source)[:200]} cannot be handed in.", why="It is a link.", do=do)
     if is_folder(source):
         return _copied(source.absolute(), into, team, rules, findings)
     if not is_archive(source):

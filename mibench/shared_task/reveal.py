@@ -47,6 +47,8 @@ def write_reveal(folder: RoundFolder, rules: Round) -> Path:
     salt, target = read_salt(folder), folder.public / REVEAL
     for name in SPLITS:
         check_commitment(folder.split(name), salt, rules.commitments[name])
+    for left in folder.public.glob(f".{REVEAL}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
     temporary = folder.public / f".{REVEAL}-{secrets.token_hex(6)}"
     digests = {
         name: {"commitment": rules.commitments[name], "files": file_digests(folder.split(name))} for name in SPLITS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from mibench.core.hashing import digest, file_digest
+from mibench.core.version import code_digest
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.family_view import FACTS
 from mibench.leaderboard.site.cards import inline_html
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-_CODE = Path(__file__).parent
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -77,7 +76,6 @@ def script_json(value: Any) -> str:
 
 @cache
 def site_version() -> str:
-    """Return the digest of templates and code: pages made by others are made again."""
-    files = sorted([*TEMPLATES.iterdir(), *_CODE.glob("*.py")])
-    found: Mapping[str, str] = {path.name: file_digest(path) for path in files if path.is_file()}
-    return digest(dict(found))
+    """Return the digest of templates and of the code that fills them: pages made by others are made again."""
+    files = {path.name: file_digest(path) for path in sorted(TEMPLATES.iterdir()) if path.is_file()}
+    return digest([code_digest("leaderboard", "metrics"), files])

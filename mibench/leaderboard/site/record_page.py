@@ -67,6 +67,7 @@ def _lazy(shown: Shown, context: SiteContext) -> Picture:
         "code": site_version(),
         "record": _record_digest(shown.entry),
         "rank": [str(shown.row.rank), shown.row.rank.why, shown.row.row.label],
+        "notes": [*shown.view.notes, *notes.row_notes(shown.row.row)],
         "beside": [other.cell.id for other in shown.row.row.records],
         "confirmations": [one.model_dump(mode="json") for one in context.confirmations.get(record.cell.id, ())],
         "downloads": dict(context.downloads),

@@ -73,7 +73,7 @@ def test_an_artifact_on_the_hub_is_fetched_and_read_where_that_is_asked(tmp_path
     asked = []
     monkeypatch.setattr("mibench.intake.check.hub_file", lambda *place: asked.append(place) or away)
     assert check_submission(folder, Asked(fetch=True)).n_read == 1
-    assert asked == [("org/name", "b.safetensors", "a" * 40)]
+    assert asked == [("org/name", "b.safetensors", "a" * 40, away.stat().st_size)]
     save_scores(scores(Graph(3, 4, False)), away, overwrite=True)
     found = [one.what for one in check_submission(folder, Asked(fetch=True)).failures]
     assert found == ["b.safetensors is not the file that was listed."] * 2 + ["b.safetensors cannot be used."]

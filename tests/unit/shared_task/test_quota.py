@@ -102,6 +102,15 @@ def test_one_that_is_withdrawn_unscored_does_not_count_and_one_with_scores_does(
         desk()
 
 
+def test_one_that_is_withdrawn_while_it_is_scored_counts(desk):
+    desk()
+    desk()
+    desk.state.begin("standings")
+    desk.state.withdraw(1, desk.key)
+    with pytest.raises(RoundError, match="quota is used up"):
+        desk()
+
+
 def test_one_whose_scoring_failed_counts(desk):
     desk()
     desk()

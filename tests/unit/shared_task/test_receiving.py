@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from open_rounds import light, open_round, passes, submission
 
-from mibench.core.errors import RoundError
+from mibench.core.errors import RoundError, UsageError
 from mibench.intake.check import check_submission
 from mibench.intake.pack import pack_submission
 from mibench.intake.rules import Rules
@@ -236,3 +236,11 @@ def test_a_file_that_ends_early_is_not_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "read", lambda handle, size: real(handle, min(size, 3)) if size > 9 else b"")
     found = receive(source, tmp_path / "into", "team", Rules())
     assert [one.what for one in found.failures] == ["artifact.json is not the file that was listed."]
+
+
+def test_a_link_to_a_submission_is_not_followed(tmp_path, state, key):
+    folder = light(tmp_path / "elsewhere", NAME)
+    (tmp_path / NAME).symlink_to(folder)
+    with pytest.raises(UsageError, match="cannot be handed in"):
+        state.hand_in(tmp_path / NAME, key, passes)
+    assert state.entries() == []
