@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from mibench.leaderboard import contest as contests
 from mibench.leaderboard.contest import Contender, Contest
 from mibench.leaderboard.ranking import contested
 from mibench.metrics.bootstrap import Resampling, resampled_means
@@ -141,3 +142,28 @@ def test_rows_whose_replicates_have_gaps_are_compared_on_the_others() -> None:
 
     assert with_gaps(3).judge(0, 1).half == pytest.approx(whole.judge(0, 1).half, rel=0.05)
     assert "no value in 10 of 400 resamples" in with_gaps(10).judge(0, 1).how
+
+
+def test_errors_and_largest_differences_are_those_of_a_loop_over_pairs() -> None:
+    columns = np.random.default_rng(8).normal(size=(50, 6)) + np.arange(6)
+    columns[:, 4] = columns[:, 1] + 3
+    errors, largest = contests._studentised(columns)
+    expected, most = np.zeros((6, 6)), np.zeros(50)
+    for first in range(6):
+        for second in range(6):
+            difference = columns[:, second] - columns[:, first]
+            expected[first, second] = difference.std()
+            if difference.std() > 1e-9:
+                most = np.maximum(most, np.abs(difference - difference.mean()) / difference.std())
+    np.testing.assert_allclose(errors, expected, atol=1e-12)
+    np.testing.assert_allclose(largest, most, rtol=1e-9)
+
+
+def test_the_resolution_is_the_median_bound_of_all_pairs_of_both_kinds() -> None:
+    shared = contest(np.random.default_rng(2).normal(size=(40, 4))).contenders
+    mixed = Contest([*shared, *unpaired([0.5, 0.2], 0.3).contenders, Contender("bare", 0.1, None, "seeds vary")])
+    halves = [mixed.judge(i, j).half for i in range(7) for j in range(i + 1, 7)]
+    known = [half for half in halves if half is not None]
+    assert len(known) == 15
+    assert mixed.resolution == pytest.approx(np.median(known))
+    assert Contest(mixed.contenders[-1:]).resolution is None

@@ -109,3 +109,17 @@ def test_values_that_are_not_finite_count_as_unusable():
 def test_one_example_has_no_interval():
     assert "1 example" in too_few(1).reason
     assert too_few(2) is None
+
+
+def test_draws_that_are_kept_are_those_of_a_loop_and_cannot_be_changed():
+    rng = np.random.default_rng(4)
+    for n, resamples in ((7, 50), (7, 60), (9, 50)):
+        values = rng.normal(size=(n, 3))
+        generator = np.random.Generator(np.random.PCG64(5))
+        draws = generator.integers(n, size=(resamples, n))
+        expected = np.array([values[drawn].mean(axis=0) for drawn in draws])
+        for _ in range(2):
+            np.testing.assert_allclose(resampled_means(values, Resampling(5, resamples)), expected, rtol=1e-12)
+    (counts,) = bootstrap._counts(7, Resampling(5, 50))
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0, 0] = 3

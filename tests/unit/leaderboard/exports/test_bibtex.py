@@ -17,7 +17,7 @@ def test_a_record_cites_its_task_its_method_and_its_metrics(shelf: Shelf) -> Non
     assert works["2211.00593"].uses[-1] == "task ioi"
     assert "method eap-ig-inputs" in works["2403.17806"].uses
     assert works["2403.17806"].reference.people == ("Hanna", "Pezzelle", "Belinkov")
-    assert any(use.startswith("metric cmd") for use in works["2504.13151"].uses)
+    assert "metric idle_share_1pct" in works["2211.00593"].uses
 
 
 def test_entries_have_names_year_and_number_and_no_title_that_nobody_declared(shelf: Shelf) -> None:
