@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
 
-.PHONY: help install model demo test test-slow fuzz lint site bench clean
+.PHONY: help install model demo test test-slow test-browser fuzz lint site bench clean
 
 help:
 	@echo "make demo       set up, score random, EAP and EAP-IG on SmolLM2 x IOI, write records, page and pictures"
 	@echo "make test       set up, run the tests           make test-slow   also the slow ones"
+	@echo "make test-browser  the leaderboard's pages in chromium"
 	@echo "make fuzz       damaged files for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) in all"
 	@echo "make lint       style, types, import rules      make bench       cost in plain forward passes"
 	@echo "make site       rebuild leaderboard/ from leaderboard/records"
@@ -35,7 +36,7 @@ model: install
 demo: model
 	$(BIN)/mibench run runs/demo.yaml --out $(DEMO_OUT)/records
 	$(BIN)/mibench leaderboard build $(DEMO_OUT)/records --out $(DEMO_OUT)/leaderboard
-	@echo "Page: $(DEMO_OUT)/leaderboard/index.html   Pictures: $(DEMO_OUT)/leaderboard/curves/"
+	@echo "Page: $(DEMO_OUT)/leaderboard/site/index.html"
 
 test: model
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -45,6 +46,12 @@ test-slow: model
 
 fuzz: install
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -m slow -s
+
+# The pages in a real browser: Debian's chromium, and axe-core from npm for accessibility.
+test-browser: install
+	command -v chromium >/dev/null || apt-get install --yes --no-install-recommends chromium npm
+	$(BIN)/python -m pip install --quiet -c constraints.txt playwright
+	$(BIN)/python -m pytest -m slow tests/e2e/test_site_in_browser.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -202,7 +202,7 @@ def _variable_key(variable: dict[str, Any]) -> dict[str, Any]:
 def collect(stores: Iterable[Store]) -> list[Entry]:
     """Return one record a cell of all stores: one with numbers before one without, else the first found.
 
-    Entries of all stores but the first say which folder they are from.
+    Entries of all stores but the first say which folder they are from, by the last two parts of its path.
 
     Raises:
         StoreError: A record is broken.
@@ -212,8 +212,12 @@ def collect(stores: Iterable[Store]) -> list[Entry]:
         for record in store.query():
             known = found.get(record.cell.id)
             if known is None or (known.record.status != "ok" and record.status == "ok"):
-                found[record.cell.id] = Entry(record, store, str(store.folder) if place else "")
+                found[record.cell.id] = Entry(record, store, _origin(store) if place else "")
     return list(found.values())
+
+
+def _origin(store: Store) -> str:
+    return "/".join(store.folder.absolute().parts[-2:])
 
 
 def make_groups(entries: Iterable[Entry]) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -115,4 +116,5 @@ def _put_picture(path: Path, data: bytes) -> None:
         why = error.strerror or str(error)
         raise StoreError(f"{path} could not be written.", why=why, do="Free space or choose another folder.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
