@@ -20,6 +20,9 @@ def code_digest(*parts: str) -> str:
     Raises:
         FileNotFoundError: There is no such file.
     """
-    places = [_ROOT / part for part in parts]
-    files = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    files = []
+    for place in (_ROOT / part for part in parts):
+        # A file that was renamed must not drop out of the digest unseen.
+        place.stat()
+        files += [place] if place.is_file() else sorted(place.rglob("*.py"))
     return digest({path.relative_to(_ROOT).as_posix(): file_digest(path) for path in files})

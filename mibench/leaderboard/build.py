@@ -12,8 +12,8 @@ from typing import Any
 from mibench.core.errors import UsageError
 from mibench.leaderboard.manifest import FILE as MANIFEST
 from mibench.leaderboard.outputs import SITE, SITE_FILES, TABLE_FILES, site_outputs, table_outputs
-from mibench.leaderboard.published import published_tables
-from mibench.leaderboard.rows import collect, make_groups
+from mibench.leaderboard.published import PublishedTable, published_tables
+from mibench.leaderboard.rows import Group, collect, make_groups
 from mibench.leaderboard.sparsity import with_l0
 from mibench.leaderboard.view import GroupView, view
 from mibench.leaderboard.writing import Folder
@@ -71,7 +71,12 @@ def build(
         UsageError: There is no such folder of records, or a file is in the way.
         StoreError: A record is broken, or a file cannot be written.
     """
-    groups, others = views(records, kept), published_tables(published)
+    with _kept_in_memory(records) as found:
+        groups = [view(group, kept) for group in found]
+        return _written(groups, out, published_tables(published), site=site)
+
+
+def _written(groups: Sequence[GroupView], out: Path, others: Sequence[PublishedTable], *, site: bool) -> BuildReport:
     folders = [(Folder(out, TABLE_FILES), table_outputs(groups, others), "")]
     if site:
         folders.append((Folder(out / SITE, SITE_FILES), site_outputs(groups, others), f"{SITE}/"))
@@ -98,7 +103,9 @@ def check(
         UsageError: There is no such folder of records.
         StoreError: A record is broken.
     """
-    return Folder(out, TABLE_FILES).differences(table_outputs(views(records, kept), published_tables(published)))
+    with _kept_in_memory(records) as found:
+        groups = [view(group, kept) for group in found]
+        return Folder(out, TABLE_FILES).differences(table_outputs(groups, published_tables(published)))
 
 
 def views(records: Path | Sequence[Path], kept: Path | None = None) -> list[GroupView]:
@@ -112,6 +119,28 @@ def views(records: Path | Sequence[Path], kept: Path | None = None) -> list[Grou
         UsageError: There is no such folder of records.
         StoreError: A record is broken.
     """
+    with _kept_in_memory(records) as found:
+        return [view(group, kept) for group in found]
+
+
+@contextmanager
+def _kept_in_memory(records: Path | Sequence[Path]) -> Iterator[list[Group]]:
+    """Give the groups of all records, millions of small objects that the garbage collector need not look through."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        groups = _groups(records)
+        gc.freeze()
+        if enabled:
+            gc.enable()
+        yield groups
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+def _groups(records: Path | Sequence[Path]) -> list[Group]:
     folders = [records] if isinstance(records, Path) else list(records)
     for folder in folders:
         if not folder.is_dir():
@@ -120,21 +149,7 @@ def views(records: Path | Sequence[Path], kept: Path | None = None) -> list[Grou
                 why="The leaderboard is made from records.",
                 do="Give the folder that `mibench run --out` wrote.",
             )
-    with _collector_paused():
-        entries = with_l0(collect(map(Store, folders)))
-    return [view(group, kept) for group in make_groups(entries)]
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Read records, a million small objects that all stay, without looking through them for garbage meanwhile."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return make_groups(with_l0(collect(map(Store, folders))))
 
 
 def _report(groups: Sequence[GroupView], files: tuple[str, ...], removed: tuple[str, ...]) -> BuildReport:

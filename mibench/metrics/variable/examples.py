@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mibench.metrics.faithfulness import BoolArray, FloatArray
-from mibench.metrics.grids import Codes, Faults, Grid
 from mibench.metrics.long_tables import contradiction
 from mibench.metrics.variable.tables import (
     EXAMPLE_COLUMNS,
@@ -22,12 +21,9 @@ from mibench.metrics.variable.tables import (
     TARGET_COLUMNS,
     VariableTables,
 )
+from mibench.metrics.variable.wide import Wide, pairs_of
 
 _SITE = ("component", "layer", "head", "position")
-_FAULTS = Faults(
-    twice="a row is listed twice for the same group of sites",
-    others="the groups of sites and the no-op were not measured on the same rows",
-)
 _LARGEST = 1e100
 
 
@@ -151,7 +147,7 @@ def read_tables(tables: VariableTables) -> VariableExamples:
     selection = _checked(tables.selection, SELECTION_COLUMNS, "selection")
     groups = _groups(frame, selection["group"].tolist())
     names = [group.name for group in groups]
-    wide = _Wide.of(frame, list(noop.index), names)
+    wide = Wide.of(frame, list(noop.index), names)
     correct = np.column_stack([wide.fill("correct"), noop["correct"]])
     if not np.array_equal(noop["cause"].to_numpy(dtype=bool)[wide.rows], frame["cause"].to_numpy(dtype=bool)):
         raise contradiction("the groups of sites and the no-op disagree about which answers the interchange changes")
@@ -219,48 +215,7 @@ def _groups(frame: pd.DataFrame, order: Sequence[str]) -> tuple[Group, ...]:
     return tuple(sorted(found, key=lambda group: (place.get(group.name, len(order)), group)))
 
 
-@dataclass(frozen=True)
-class _Wide:
-    """A table as arrays of one row an example, one column a group.
-
-    Attributes:
-        frame: The table.
-        grid: Where its rows lie.
-        rows: Which example each of its rows is of.
-    """
-
-    frame: pd.DataFrame
-    grid: Grid
-    rows: Codes
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, rows: Sequence[tuple[str, str]], names: Sequence[str]) -> _Wide:
-        """Place the rows of a table that has exactly these examples, each once in each of these groups."""
-        pairs, codes, _ = _pairs(frame)
-        place = {row: index for index, row in enumerate(rows)}
-        where = np.array([place.get(pair, -1) for pair in pairs], dtype=np.int64)
-        where = where if len(pairs) == len(rows) else np.full(len(pairs), -1)
-        column = {name: index for index, name in enumerate(names)}
-        told, known = pd.factorize(frame["group"])
-        found = Grid.of(codes, np.array([column[name] for name in known])[told], where, _FAULTS)
-        if isinstance(found, str):
-            raise contradiction(found)
-        return cls(frame, found, where[codes])
-
-    def fill(self, name: str) -> FloatArray:
-        """Return a column of the table. `[rows, groups]`."""
-        return self.grid.fill(self.frame[name].to_numpy())
-
-
-def _pairs(frame: pd.DataFrame) -> tuple[list[tuple[str, str]], Codes, Codes]:
-    """Return the set and example of each example, the number of each row's, and the first row of each."""
-    (sets, set_names), (examples, example_names) = (pd.factorize(frame[name]) for name in ROW)
-    both, first, codes = np.unique(sets * len(example_names) + examples, return_index=True, return_inverse=True)
-    told = (divmod(int(each), len(example_names)) for each in both)
-    return [(set_names[one], example_names[other]) for one, other in told], codes, first
-
-
-def _linear(wide: _Wide, noop: pd.DataFrame) -> tuple[FloatArray | None, FloatArray | None]:
+def _linear(wide: Wide, noop: pd.DataFrame) -> tuple[FloatArray | None, FloatArray | None]:
     """Return squared errors and targets, or nothing for a task without a linear target."""
     if not set(TARGET_COLUMNS) <= set(wide.frame.columns) & set(noop.columns) or noop["target"].isna().all():
         return None, None
@@ -296,9 +251,9 @@ def _n_layers(tables: VariableTables) -> int | None:
 
 def _control(table: pd.DataFrame, name: str) -> Control:
     frame = _checked(table, (*EXAMPLE_COLUMNS, "noop"), name)
-    pairs, _, first = _pairs(frame)
+    pairs, _, first = pairs_of(frame)
     rows = sorted(pairs)
-    wide = _Wide.of(frame, rows, sorted(set(frame["group"])))
+    wide = Wide.of(frame, rows, sorted(set(frame["group"])))
     told = dict(zip(pairs, first.tolist(), strict=True))
     once = frame.iloc[[told[row] for row in rows]]
     cause, noop = once["cause"].to_numpy(dtype=bool), once["noop"].to_numpy(dtype=np.float64)

@@ -121,7 +121,7 @@ def test_the_leaderboard_takes_results_of_others(records, tmp_path, capsys) -> N
     assert run("leaderboard", "build", *where) == 0
     assert run("leaderboard", "check", *where) == 0
     assert run("leaderboard", "check", *where[:3]) == 1
-    page = (tmp_path / "page/index.html").read_text()
+    page = (tmp_path / "page/site/sae.html").read_text()
     assert "definitions of saebench-0.6" in page
     assert "definitions of saebench-0.3" in page
     capsys.readouterr()

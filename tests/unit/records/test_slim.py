@@ -39,13 +39,15 @@ def loose(frame: pd.DataFrame) -> bytes:
 @pytest.fixture
 def fat(store: Store, make_record, tmp_path: Path, monkeypatch) -> Store:
     """A small artifact of one record, a large one of another, a third that was handed in; tables as of old."""
-    monkeypatch.setattr("mibench.records.beside.table_bytes", lambda frame, name: loose(frame))  # noqa: ARG005
+    monkeypatch.setattr("mibench.records.beside.table_bytes", lambda frame, name: loose(frame))
     for method, size in (("small", 100), ("large", 5000)):
         artifact = tmp_path / f"{method}.safetensors"
         artifact.write_bytes(method.encode() * size)
         store.write(make_record(method=method), {"examples": FRAME}, artifact=artifact)
     handed = make_record(method="handed")
-    cell = handed.cell.model_copy(update={"method": handed.cell.method.model_copy(update={"artifact_digest": "c" * 64})})
+    cell = handed.cell.model_copy(
+        update={"method": handed.cell.method.model_copy(update={"artifact_digest": "c" * 64})}
+    )
     store.write(handed.model_copy(update={"cell": cell}), {"examples": FRAME}, artifact=artifact)
     monkeypatch.undo()
     return store
