@@ -382,7 +382,7 @@ def test_a_submission_without_a_manifest_is_refused(folder):
         ({"boards": ["mine"]}, "boards"),
         ({"boards": ["mib"]}, "covers too little"),
         ({"artifacts": []}, "artifacts"),
-        ({"artifacts": None}, "'artifacts' is missing"),
+        ({"artifacts": None}, "'artifacts' is empty"),
         ({"artifacts": {"a": 1}}, "artifacts"),
         ({"artifacts": [1]}, "artifacts[0]"),
     ],
