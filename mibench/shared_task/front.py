@@ -143,7 +143,8 @@ code, pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 <ul>
 {% for split in front.splits %}
 <li>{{ words[split] }}: <a href="{{ split }}/standings.md">standings.md</a>,
-<a href="{{ split }}/standings.json">standings.json</a>, <a href="{{ split }}/leaderboard/site/index.html">tables</a></li>
+<a href="{{ split }}/standings.json">standings.json</a>,
+<a href="{{ split }}/leaderboard/site/index.html">tables</a></li>
 {% endfor %}
 <li>Rules: <a href="round.json">round.json</a></li>
 {% if front.closed %}

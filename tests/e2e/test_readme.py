@@ -31,7 +31,9 @@ def _commands() -> list[str]:
 def test_every_command_and_flag_of_the_readme_exists(line):
     words = shlex.split(line)[1:]
     assert words[0] in COMMANDS
-    command = importlib.import_module(f"mibench.cli.{'list_' if words[0] == 'list' else words[0].replace('-', '_')}").command
+    command = importlib.import_module(
+        f"mibench.cli.{'list_' if words[0] == 'list' else words[0].replace('-', '_')}"
+    ).command
     if isinstance(command, click.Group):
         command = command.commands[words[1]]
     known = {name for parameter in command.params for name in parameter.opts}

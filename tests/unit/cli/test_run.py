@@ -22,7 +22,8 @@ SOME = {
     "cells": [{"task": "a", "model": "m", "limit": 9}, {"task": "b", "model": "m"}], "extras": ["minimality"],
     "padded": True, "batch_tokens": 99, "variable": ["u", "v+w"], "component": "head", "position": ["last"],
     "layer": [3, 4], "heads": ["7.3"], "hook": ["residual-post.L3"], "corpus": "text.txt", "context": 64, "bos": True,
-    "train_tokens": 900, "storage": "none", "sweep": {"topk": [{"k": 2}]}, "artifact": ["a.safetensors"], "baseline": "published",
+    "train_tokens": 900, "storage": "none", "sweep": {"topk": [{"k": 2}]}, "artifact": ["a.safetensors"],
+    "baseline": "published",
 }  # fmt: skip
 
 
