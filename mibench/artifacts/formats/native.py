@@ -1,11 +1,13 @@
 """mibench's own format: safetensors ``scores``, ``scored``, ``in_graph``, with a JSON header as metadata.
 
-A series has its circuits, ``[circuits, *shape]``, in ``circuits_signed`` and ``circuits_absolute``, or in one of them.
+A series has its circuits in ``circuits_signed`` and ``circuits_absolute``, or in one of them: eight items a byte, the
+first in the highest bit, ``[circuits, ceil(items / 8)]``; older files have a byte each, ``[circuits, *shape]``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +77,7 @@ def write(scores: CircuitScores, path: Path) -> None:
         arrays["in_graph"] = scores.in_graph
     if isinstance(scores, CircuitSeries):
         for ranking, members in scores.circuits.items():
-            arrays[f"circuits_{ranking}"] = np.stack([one.members for one in members])
+            arrays[f"circuits_{ranking}"] = np.packbits([one.members.ravel() for one in members], axis=1)
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     save_file(tensors, path, metadata={"mibench": _header(scores).decode()})
 
@@ -183,9 +185,24 @@ def _arrays(stream: Any, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
     for name in sorted(names):
         part = stream.get_slice(name)
         found, dtype = tuple(part.get_shape()), part.get_dtype()
-        wanted = (len(BUDGETS), *shape) if name in _CIRCUITS else shape
-        dtypes = _DTYPES.get(name, ("BOOL",))
+        packed = name in _CIRCUITS and dtype == "U8"
+        wanted = _shape_of_circuits(shape, packed=packed) if name in _CIRCUITS else shape
+        dtypes = _DTYPES.get(name, ("U8",) if packed else ("BOOL",))
         if found != wanted or dtype not in dtypes:
             raise refuse(f"'{name}' is {dtype} {list(found)}, not {dtypes[0]} {list(wanted)}.", "Make it again.")
-        arrays[name] = stream.get_tensor(name)
+        tensor = stream.get_tensor(name)
+        arrays[name] = _unpacked(tensor, shape) if packed else tensor
     return arrays
+
+
+def _shape_of_circuits(shape: tuple[int, ...], *, packed: bool) -> tuple[int, ...]:
+    return (len(BUDGETS), -(-math.prod(shape) // 8)) if packed else (len(BUDGETS), *shape)
+
+
+def _unpacked(bits: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The circuits, ``[circuits, *shape]``."""
+    items = math.prod(shape)
+    flat = np.unpackbits(bits, axis=1)
+    if flat[:, items:].any():
+        raise refuse("Bits after the last item of a circuit are set.", "Make it again.")
+    return flat[:, :items].astype(np.bool_).reshape(len(BUDGETS), *shape)

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from mibench.artifacts.files import load_scores, save_scores
 from mibench.artifacts.selection import Selection
@@ -169,6 +169,37 @@ def test_a_damaged_series_is_refused(read, series, tensors, said):
     with pytest.raises(ArtifactError) as caught:
         read(HEADER | {"series": series}, tensors)
     assert said in caught.value.why
+
+
+def packed(*bits):
+    """A series of which each circuit has its bits in two bytes."""
+    return TENSORS | {"circuits_signed": np.array(bits, dtype=np.uint8).reshape(9, 2)}
+
+
+def test_circuits_of_a_series_have_a_bit_an_item(read, tmp_path):
+    header = HEADER | {"series": {"signed": list("abcdefghi")}}
+    one_each = [byte for place in range(9) for byte in ((0x8000 >> place) >> 8, (0x8000 >> place) & 0xFF)]
+    found, plain = read(header, packed(*one_each)), read(header, nine())
+    assert found.digest == plain.digest
+    for mine, theirs in zip(found.of(Ranking.SIGNED), plain.of(Ranking.SIGNED), strict=True):
+        assert mine.members.dtype == np.bool_
+        np.testing.assert_array_equal(mine.members, theirs.members)
+    save_scores(plain, tmp_path / "again.safetensors")
+    assert (
+        load_file(tmp_path / "again.safetensors")["circuits_signed"].tolist()
+        == packed(*one_each)["circuits_signed"].tolist()
+    )
+    assert load_scores(tmp_path / "again.safetensors").digest == plain.digest
+
+
+def test_bits_beyond_the_last_item_are_refused(read):
+    header = HEADER | {"series": {"signed": list("abcdefghi")}}
+    with pytest.raises(ArtifactError) as caught:
+        read(header, packed(*[0x80, 0x01] * 9))
+    assert "after the last item" in caught.value.why
+    with pytest.raises(ArtifactError) as caught:
+        read(header, TENSORS | {"circuits_signed": np.zeros((9, 3), dtype=np.uint8)})
+    assert "not U8 [9, 2]" in caught.value.why
 
 
 def test_a_series_is_read(read):
