@@ -90,6 +90,8 @@ def _table(lines: list[str]) -> str:
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if not _RULE.fullmatch(line)
     ]
+    if not rows:
+        return ""  # a rule alone
     head = "".join(f'<th scope="col">{inline_html(cell)}</th>' for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{inline_html(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mibench.core.registry import Component
@@ -84,6 +84,9 @@ def test_a_card_has_headings_lists_tables_quotes_and_code() -> None:
     assert "&lt;b&gt;</pre>" in html
 
 
+@example("|:")
+@example("|")
+@settings(max_examples=400)
 @given(st.text(alphabet=st.sampled_from("ab<>&\"'`*#|-> \n[]()=:"), max_size=120))
 def test_nothing_in_a_card_acts(text: str) -> None:
     made = Tags(card_html(text))
