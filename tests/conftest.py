@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 # Before torch starts its threads: workers of the test run share the cores, and small products are slower on more.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples in every run: a change is judged by the change alone. `make fuzz`, or HYPOTHESIS_PROFILE=default,
+# looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 GOLDEN = Path(__file__).parent / "golden"
 
