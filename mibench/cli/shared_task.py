@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mibench.cli.model_folders import model_folder_option, named_folders
 from mibench.cli.report import json_option, plain, print_json
 from mibench.cli.shared_task_teams import add, nominate, register, withdraw
-from mibench.cli.shared_task_text import named_folders, opened, print_failures, print_status, state_of, status_values
+from mibench.cli.shared_task_text import opened, print_failures, print_status, state_of, status_values
 
 if TYPE_CHECKING:
     from mibench.intake.round import SplitName
@@ -64,13 +65,7 @@ def init(folder: Path, *, name: str, as_json: bool) -> None:
 
 @command.command("open", epilog=_OPEN)
 @_folder
-@click.option(
-    "--model-folder",
-    "folders",
-    multiple=True,
-    metavar="NAME=FOLDER",
-    help="A model that no list has, in transformers format. Repeats.",
-)
+@model_folder_option
 @json_option
 @click.pass_context
 def open_command(context: click.Context, /, folder: Path, *, folders: tuple[str, ...], as_json: bool) -> None:

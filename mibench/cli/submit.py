@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibench.cli.model_folders import model_folder_option, named_folders
 from mibench.cli.report import json_option, plain, print_json
 from mibench.cli.submit_import import command as import_
 from mibench.cli.submit_make import command as make
@@ -47,18 +48,11 @@ command.add_command(make, "make")
 
 
 def _check_options(function: Any) -> Any:
-    folder = click.option(
-        "--model-folder",
-        "folders",
-        multiple=True,
-        metavar="NAME=FOLDER",
-        help="A model that no list has, in transformers format. Repeats.",
-    )
     own = click.option("--round", "rules_file", metavar="FILE", help="Rules of a shared task: its round.json.")
     tasks = click.option("--min-tasks", type=click.IntRange(1), help="Ask for so many tasks in each track.")
     models = click.option("--min-models", type=click.IntRange(1), help="Ask for so many models in each track.")
     fetch = click.option("--fetch", is_flag=True, help="Fetch artifacts that are on the hub, and read them too.")
-    return own(folder(tasks(models(fetch(function)))))
+    return own(model_folder_option(tasks(models(fetch(function)))))
 
 
 def _smoke_options(function: Any) -> Any:
@@ -194,26 +188,13 @@ def _asked(options: Mapping[str, Any]) -> Asked:
     asks = Coverage(least[0] or 1, least[1] or 1) if any(least) else None
     return Asked(
         rules=Rules(coverage=asks, code=code) if own is None else own.rules(),
-        folders=_named_folders(options["folders"]),
+        folders=named_folders(options["folders"]),
         fetch=options["fetch"],
         round=own,
         manifest_only=sealed,
         published=None if published is None else Path(published),
         smoke=smoke,
     )
-
-
-def _named_folders(folders: tuple[str, ...]) -> dict[str, Path]:
-    from mibench.core.files import is_folder
-
-    named = {}
-    for text in folders:
-        name, equals, folder = text.partition("=")
-        if not (name and equals and is_folder(Path(folder).expanduser())):
-            why = "It is not NAME=FOLDER, or there is no such folder."
-            raise _wrong(f"--model-folder {text[:200]} cannot be used.", why, "Correct it.")
-        named[name] = Path(folder).expanduser()
-    return named
 
 
 def _wrong(what: str, why: str, do: str = "Leave one of them out.") -> Exception:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibench.cli.model_folders import model_folder_option, named_folders
 from mibench.cli.report import json_option, plain, print_json
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _said_options(function: Any) -> Any:
 @click.option("--version", default="1", show_default=True, help="Version of the submission, likewise.")
 @_said_options
 @click.option("--position-map", metavar="FILE", help="YAML: MIB's token positions, and the task's that they are.")
-@click.option("--model-folder", "folders", multiple=True, metavar="NAME=FOLDER", help="A model that no list has.")
+@model_folder_option
 @click.option("--author", help="Who is to be shown.")
 @click.option("--contact", help="Where questions go.")
 @click.option("--licence", help="Licence of the artifacts, such as CC-BY-4.0.")
@@ -71,7 +72,7 @@ def command(context: click.Context, /, source: str, *, as_json: bool, **given: A
     facts = {key: given[key] for key in ("contact", "licence", "description", "paper", "code")}
     names = {key: given[key] for key in ("team", "method", "version")}
     wish = Wish(**names, facts=facts | {"authors": given["author"]})
-    order = Order(source, wish, Path(given["out"]), _answers(given), _folders(given["folders"]), given["dry_run"])
+    order = Order(source, wish, Path(given["out"]), _answers(given), named_folders(given["folders"]), given["dry_run"])
     done = import_submission(order)
     if as_json:
         print_json(to_json(done))
@@ -86,20 +87,6 @@ def _answers(given: dict[str, Any]) -> Answers:
 
     positions = {} if given["position_map"] is None else read_position_map(given["position_map"])
     return Answers({key: given[key] for key in _KEYS}, positions)
-
-
-def _folders(texts: tuple[str, ...]) -> dict[str, Path]:
-    from mibench.core.errors import UsageError
-    from mibench.core.files import is_folder
-
-    named = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        if not (name and equals and is_folder(Path(folder).expanduser())):
-            why = "It is not NAME=FOLDER, or there is no such folder."
-            raise UsageError(f"--model-folder {text[:200]} cannot be used.", why=why, do="Correct it.")
-        named[name] = Path(folder).expanduser()
-    return named
 
 
 def _print(done: Imported, *, dry_run: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mibench.cli.model_folders import model_folder_option, named_folders
 from mibench.cli.report import json_option, plain, print_json
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ _MAKE = """Example:
     show_default=True,
     help="What confines the methods; without one that holds, nothing is run.",
 )
-@click.option(
-    "--model-folder",
-    "folders",
-    multiple=True,
-    metavar="NAME=FOLDER",
-    help="A model that no list has, in transformers format. Repeats.",
-)
+@model_folder_option
 @click.option("--round", "rules_file", metavar="FILE", help="Rules of a shared task: its round.json.")
 @click.option("--seconds", type=click.FloatRange(1), default=3600, show_default=True, help="Time of all methods.")
 @click.option("--memory-gb", type=click.FloatRange(0.25), default=16, show_default=True, help="Memory, at most.")
@@ -86,7 +81,6 @@ def command(context: click.Context, /, folder: Path, *, out: Path, as_json: bool
 def _asked(options: dict[str, Any]) -> Asked:
     from dataclasses import replace
 
-    from mibench.cli.shared_task_text import named_folders
     from mibench.intake.check import Asked
     from mibench.intake.round import read_round
     from mibench.intake.rules import Rules
