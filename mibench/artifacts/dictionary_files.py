@@ -18,11 +18,10 @@ from mibench.artifacts.dictionaries.formats import (
     sparsify,
 )
 from mibench.artifacts.dictionaries.formats.statements import Statement, place_of, stated
-from mibench.artifacts.dictionaries.formats.writing import write_folder
 from mibench.artifacts.dictionaries.native import is_native_dictionary, load_native, save_dictionary
 from mibench.artifacts.dictionaries.processing import STEPS
 from mibench.core.errors import ArtifactError, UsageError
-from mibench.core.files import atomic_path, check_name, exists, is_file, is_folder
+from mibench.core.files import atomic_folder, atomic_path, check_name, exists, is_file, is_folder
 from mibench.core.hook_points import HookKind
 
 
@@ -158,7 +157,8 @@ def save_dictionary_as(dictionary: Dictionary, path: Path | str, form: str, *, o
     _check_target(target, FORMATS[form].suffix, overwrite=overwrite)
     validate_dictionary(dictionary)
     if not FORMATS[form].suffix:
-        write_folder(target, lambda folder: FORMATS[form].write(dictionary, folder))
+        with atomic_folder(target) as folder:
+            FORMATS[form].write(dictionary, folder)
         return
     with atomic_path(target) as temporary:
         FORMATS[form].write(dictionary, temporary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -77,6 +78,27 @@ def atomic_write(path: Path | str, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder of the same name that takes the place of ``folder`` when the block ends well.
+
+    Raises:
+        StoreError: It cannot be written, or something is there.
+    """
+    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
+    inside = temporary / folder.name
+    try:
+        inside.mkdir(parents=True)
+        yield inside
+        # Unlike replace, this fails where a folder with something in it is.
+        os.rename(inside, folder)  # noqa: PTH104
+    except OSError as error:
+        do = "Free space or choose another folder."
+        raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def is_file(path: Path | str) -> bool:

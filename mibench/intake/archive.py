@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import stat
-import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from mibench.core.errors import DataError
-from mibench.core.files import is_file
 from mibench.intake.failures import Failure, Findings
+from mibench.intake.members import DAMAGED, damage, members_of, write_member
 from mibench.intake.names import path_fault
 from mibench.intake.rules import Rules
-from mibench.intake.tar_members import tar_members
 from mibench.intake.tree import Entry, checked
-from mibench.intake.zip_members import Member, zip_members
+from mibench.intake.zip_members import Member
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _DO = "Make it with mibench submit pack."
-_DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    OSError,
-    EOFError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is an archive, as its name says."""
-    return is_file(path) and path.name.lower().endswith(SUFFIXES)
 
 
 @contextmanager
@@ -49,19 +29,17 @@ def unpacked(path: Path, rules: Rules, findings: Findings) -> Iterator[Path | No
         rules: Limits.
         findings: Takes what is wrong with it.
     """
-    read = zip_members if path.name.lower().endswith(".zip") else tar_members
     with tempfile.TemporaryDirectory(prefix="mibench-") as place:
         try:
-            with read(path, rules) as members:
+            with members_of(path, rules) as members:
                 top = _checked(members, rules, findings)
                 if top is not None:
                     _unpack(members, Path(place), rules)
         except DataError as error:
             findings.add(Failure.of(error, path.name))
             top = None
-        except _DAMAGED as error:
-            why = " ".join(str(error).split())[:300] or type(error).__name__
-            findings.add(Failure("The archive is damaged.", f"{why}.", _DO, path.name))
+        except DAMAGED as error:
+            findings.add(Failure("The archive is damaged.", damage(error), _DO, path.name))
             top = None
         yield None if top is None else Path(place) / top
 
@@ -135,18 +113,6 @@ def _unpack(members: list[Member], place: Path, rules: Rules) -> None:
         DataError: A member is longer or shorter.
     """
     for one in members:
-        target = place.joinpath(*one.path.rstrip("/").split("/"))
-        if stat.S_ISDIR(one.mode):
-            target.mkdir(parents=True, exist_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        written = 0
-        with target.open("xb") as stream:
-            for chunk in one.chunks():
-                written += len(chunk)
-                if written > min(one.size, rules.file_bytes):
-                    break
-                stream.write(chunk)
-        if written != one.size:
+        if not write_member(one, place, rules):
             what, why = f"{one.path[:200]} has other bytes than the archive says.", f"It says {one.size}."
             raise DataError(what, why=why, do=_DO)

@@ -12,13 +12,14 @@ from pathlib import Path
 from mibench.core.errors import DataError, MibenchError, UsageError
 from mibench.core.files import exists, is_folder, read_text
 from mibench.core.hashing import file_digest
-from mibench.intake.archive import is_archive, unpacked
+from mibench.intake.archive import unpacked
 from mibench.intake.cells import coverage_faults, hub_fault, repeated, task_faults, too_many, track_faults
 from mibench.intake.code_files import code_refused, methods_faults, without_index
 from mibench.intake.contents import content_fault, document_fault
 from mibench.intake.draft import Draft, read_draft
 from mibench.intake.failures import Failure, Findings, Report
 from mibench.intake.manifest import MANIFEST, ArtifactEntry, CellEntry, Submission
+from mibench.intake.members import is_archive
 from mibench.intake.model_sizes import ModelSizes, model_sizes
 from mibench.intake.names import collisions, folder_name, parse_folder_name
 from mibench.intake.reading import artifact_faults

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.featurizers.files import load_featurizers
 from mibench.artifacts.featurizers.native import is_native
 from mibench.artifacts.files import load_scores
-from mibench.core.errors import StoreError, UsageError
-from mibench.core.files import atomic_write, check_name, exists, is_file, is_folder
+from mibench.core.errors import UsageError
+from mibench.core.files import atomic_folder, atomic_write, check_name, exists, is_file, is_folder
 from mibench.core.hashing import file_digest
 from mibench.core.specs import Track
 from mibench.intake.cells import TASKS
@@ -94,20 +92,11 @@ def write_submission(wish: Wish, files: Mapping[str, Path], entries: Sequence[Ma
         StoreError: It cannot be written.
     """
     folder = new_folder(wish, parent)
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
-    try:
-        temporary.mkdir(parents=True)
+    with atomic_folder(folder) as temporary:
         for name, path in files.items():
             (temporary / FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, temporary / FOLDER / name)
         atomic_write(temporary / MANIFEST, _text(wish, entries))
-        # Unlike replace, this fails where a folder with something in it is.
-        os.rename(temporary, folder)  # noqa: PTH104
-    except OSError as error:
-        do = "Free space or choose another folder."
-        raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

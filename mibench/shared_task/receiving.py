@@ -12,8 +12,9 @@ from pathlib import Path
 from mibench.core.errors import DataError, RoundError, StoreError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.hashing import digest, file_digest
-from mibench.intake.archive import is_archive, unpacked
+from mibench.intake.archive import unpacked
 from mibench.intake.failures import Failure, Findings
+from mibench.intake.members import is_archive
 from mibench.intake.names import parse_folder_name
 from mibench.intake.rules import Rules
 from mibench.intake.tree import listed

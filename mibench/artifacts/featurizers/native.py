@@ -6,9 +6,6 @@ Equal content gives equal bytes. The header is checked, sizes included, before a
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -20,8 +17,8 @@ from mibench.artifacts.featurizers.checks import MAX_ENTRIES
 from mibench.artifacts.featurizers.featurizers import Featurizers
 from mibench.artifacts.featurizers.manifest import MAX_MANIFEST, Manifest, pack, parse, unpack
 from mibench.artifacts.featurizers.operation import Array, refuse
-from mibench.core.errors import DataError, StoreError, UsageError
-from mibench.core.files import MIB, atomic_write, is_file, is_folder, read_text
+from mibench.core.errors import DataError, UsageError
+from mibench.core.files import MIB, atomic_folder, atomic_write, is_file, is_folder, read_text
 
 SUFFIX = ".safetensors"
 MANIFEST = "manifest.json"
@@ -49,18 +46,9 @@ def write_folder(featurizers: Featurizers, folder: Path) -> None:
         StoreError: It cannot be written.
     """
     text, arrays = pack(featurizers)
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
-    try:
-        temporary.mkdir(parents=True)
+    with atomic_folder(folder) as temporary:
         _save(arrays, temporary / WEIGHTS, {})
         atomic_write(temporary / MANIFEST, text + b"\n")
-        # Unlike replace, this fails where a folder with something in it is.
-        os.rename(temporary, folder)  # noqa: PTH104
-    except OSError as error:
-        do = "Free space or choose another folder."
-        raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _save(arrays: Mapping[str, Array], path: Path, metadata: dict[str, str]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +13,8 @@ from mibench.artifacts.featurizers.featurizers import Featurizers, SiteFeaturize
 from mibench.artifacts.featurizers.operation import Operation, refuse
 from mibench.artifacts.formats.mib_module import module_files
 from mibench.artifacts.formats.mib_names import OUR_POSITIONS, POSITIONS, Cell, Unit, class_of, task_of
-from mibench.core.errors import ArtifactError, StoreError, UsageError
-from mibench.core.files import check_name, exists, is_folder
+from mibench.core.errors import ArtifactError, UsageError
+from mibench.core.files import atomic_folder, check_name, exists, is_folder
 from mibench.core.sites import Component, Site
 
 
@@ -141,17 +138,11 @@ def _notes(cell: Cell, triplets: list[_Triplet]) -> list[str]:
 def _write(folder: Path, triplets: list[_Triplet]) -> None:
     import torch
 
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
-    try:
-        temporary.mkdir(parents=True)
+    with atomic_folder(folder) as temporary:
         for one in triplets:
             for part, content in module_files(one.operation).items():
-                torch.save(content, temporary / f"{one.unit.name}_{part}")
+                try:
+                    torch.save(content, temporary / f"{one.unit.name}_{part}")
+                except RuntimeError as error:  # what torch says of a full disk
+                    raise OSError(f"{error!s:.200}") from error
             (temporary / f"{one.unit.name}_indices").write_text(json.dumps(one.indices), encoding="utf-8")
-        # Unlike replace, this fails where a folder with something in it is.
-        os.rename(temporary, folder)  # noqa: PTH104
-    except (OSError, RuntimeError) as error:
-        do = "Free space or choose another folder."
-        raise StoreError(f"{folder} could not be written.", why=f"{error!s:.200}", do=do) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

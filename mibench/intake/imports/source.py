@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.files import exists, is_folder
-from mibench.intake.imports.unpack import RULES, is_archive, name_fault, unpack
+from mibench.intake.imports.unpack import RULES, name_fault, unpack
+from mibench.intake.members import is_archive
 from mibench.models.hub import hub_folder
 from mibench.runner.artifact_refs import PREFIX, HubRef
 

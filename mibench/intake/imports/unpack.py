@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import stat
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from mibench.core.errors import DataError
 from mibench.core.files import MIB
-from mibench.intake.archive import is_archive
+from mibench.intake.members import DAMAGED, damage, members_of, write_member
 from mibench.intake.rules import Rules
-from mibench.intake.tar_members import tar_members
-from mibench.intake.zip_members import Member, zip_members
+from mibench.intake.zip_members import Member
 
 RULES = Rules(file_bytes=2048 * MIB, total_bytes=8192 * MIB, files=20_000)
 """What a source may hold: weights are larger before they are converted, and there are more of them."""
 MAX_NAME = 200
 MAX_DEPTH = 12
 _DO = "Unpack it yourself, look at it, and give the folder."
-_DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    OSError,
-    EOFError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-)
-
-__all__ = ["RULES", "is_archive", "name_fault", "unpack"]
 
 
 def name_fault(path: str) -> str | None:
@@ -68,19 +52,18 @@ def unpack(path: Path, place: Path, rules: Rules = RULES) -> dict[str, str]:
     Raises:
         DataError: It is damaged, too large, or a name leads elsewhere.
     """
-    read = zip_members if path.name.lower().endswith(".zip") else tar_members
     try:
-        with read(path, rules) as members:
+        with members_of(path, rules) as members:
             plain = [one for one in members if stat.S_ISREG(one.mode) or stat.S_ISDIR(one.mode)]
             left_out = {one.path[:MAX_NAME]: "It is a link or device." for one in members if one not in plain}
             _check(plain, rules)
             for one in plain:
-                _write(one, place, rules)
+                if not write_member(one, place, rules):
+                    raise _refused(f"{one.path[:MAX_NAME]} has other bytes than the archive says.")
     except DataError as error:
         raise DataError(f"{path.name} cannot be unpacked.", why=error.why, do=_DO) from error
-    except _DAMAGED as error:
-        why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise DataError(f"{path.name} cannot be unpacked.", why=f"{why}.", do=_DO) from error
+    except DAMAGED as error:
+        raise DataError(f"{path.name} cannot be unpacked.", why=damage(error), do=_DO) from error
     return left_out
 
 
@@ -117,23 +100,6 @@ def _size_fault(one: Member, rules: Rules) -> str | None:
 def _above(path: str) -> Iterator[str]:
     parts = path.split("/")
     yield from ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-
-
-def _write(one: Member, place: Path, rules: Rules) -> None:
-    target = place.joinpath(*one.path.rstrip("/").split("/"))
-    if stat.S_ISDIR(one.mode):
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with target.open("xb") as stream:
-        for chunk in one.chunks():
-            written += len(chunk)
-            if written > min(one.size, rules.file_bytes):
-                break
-            stream.write(chunk)
-    if written != one.size:
-        raise _refused(f"{one.path[:MAX_NAME]} has other bytes than the archive says.")
 
 
 def _refused(why: str) -> DataError:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mibench.artifacts.dictionaries.dictionary import Array, Dictionary
-from mibench.core.errors import ArtifactError, StoreError
+from mibench.core.errors import ArtifactError
 from mibench.core.files import atomic_write
 
 
@@ -41,30 +38,6 @@ def unscaled(dictionary: Dictionary, form: str) -> dict[str, Array]:
         for name, factor in (("w_enc", scale), ("w_dec", 1 / scale), ("b_dec", 1 / scale)):
             arrays[name] = (arrays[name].astype(np.float64) * factor).astype(np.float32)
     return arrays
-
-
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make a new folder, whole or not at all.
-
-    Args:
-        folder: Where nothing is yet.
-        fill: Writes the files into a folder of the same name, which then takes its place.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.tmp"
-    inside = temporary / folder.name
-    try:
-        inside.mkdir(parents=True)
-        fill(inside)
-        # Unlike replace, this fails where a folder with something in it is.
-        os.rename(inside, folder)  # noqa: PTH104
-    except OSError as error:
-        do = "Free space or choose another folder."
-        raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_settings(path: Path, values: Mapping[str, Any]) -> None:
