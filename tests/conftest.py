@@ -8,10 +8,14 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from mibench.sandbox.confine import Backend
 
 # Before torch starts its threads: workers of the test run share the cores, and small products are slower on more.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -44,6 +48,18 @@ def smollm2_folder() -> Path:
     from mibench.models.pull import pull
 
     return pull("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def backend() -> Backend:
+    """What confines strangers' code on this machine; without one, a test is skipped."""
+    from mibench.core.errors import SandboxError
+    from mibench.sandbox.backends import find_backend
+
+    try:
+        return find_backend()
+    except SandboxError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -36,3 +36,9 @@ def write_round(path, **changes):
     """Write its ``round.json``."""
     path.write_text(round_of(**changes).model_dump_json(), encoding="utf-8")
     return path
+
+
+def private_rows(folder):
+    """The private rows of IOI of a round's folder."""
+    paths = [folder.split(split) / "ioi" / "test.jsonl" for split in ("standings", "final")]
+    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]

@@ -11,15 +11,14 @@ import yaml
 from code_submissions import HONEST, code_submission
 from evaluation_cases import SALT
 from open_rounds import START, Clock, rules
+from round_cases import private_rows
 from stand_in import write_model
 
-from mibench.core.errors import SandboxError
 from mibench.core.specs import Track
 from mibench.intake.check import Asked, check_submission
 from mibench.intake.round import read_round
 from mibench.models.digest import folder_digest
 from mibench.records.store import Store
-from mibench.sandbox.backends import find_backend
 from mibench.shared_task.contenders import contenders
 from mibench.shared_task.drive import Pace, evaluate
 from mibench.shared_task.folder import RoundFolder
@@ -31,14 +30,6 @@ from mibench.tasks.shipped import data_folder
 
 MODEL = "local:tiny"
 ROWS = 6
-
-
-@pytest.fixture
-def backend():
-    try:
-        return find_backend()
-    except SandboxError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.usefixtures("backend")
@@ -148,11 +139,6 @@ def state(tmp_path):
     found = RoundState(folder, Clock(START + timedelta(days=1)))
     found.create()
     return found
-
-
-def private_rows(folder):
-    paths = [folder.split(split) / "ioi" / "test.jsonl" for split in ("standings", "final")]
-    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.mark.slow

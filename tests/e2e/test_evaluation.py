@@ -11,17 +11,16 @@ import psutil
 import pytest
 from evaluation_cases import SALT
 from open_rounds import START, Clock, rules
+from round_cases import private_rows
 from stand_in import write_model
 from submission_cases import entry, good, manifest, scores, write_manifest
 
 from mibench.artifacts.files import save_scores
-from mibench.core.errors import SandboxError
 from mibench.core.specs import Level, Track
 from mibench.graph.graph import Graph
 from mibench.intake.check import Asked, check_submission
 from mibench.models.digest import folder_digest
 from mibench.records.store import Store
-from mibench.sandbox.backends import find_backend
 from mibench.shared_task.drive import Pace, evaluate
 from mibench.shared_task.folder import RoundFolder
 from mibench.shared_task.state import RoundState
@@ -30,14 +29,6 @@ from mibench.tasks.private.make import PrivateWish, make_splits
 
 MODEL = "local:tiny"
 ROWS = 6
-
-
-@pytest.fixture
-def backend():
-    try:
-        return find_backend()
-    except SandboxError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
@@ -62,11 +53,6 @@ def state(tmp_path):
     found = RoundState(folder, Clock(START + timedelta(days=1)))
     found.create()
     return found
-
-
-def private_rows(folder):
-    paths = [folder.split(split) / "ioi" / "test.jsonl" for split in ("standings", "final")]
-    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def submission(parent, model):

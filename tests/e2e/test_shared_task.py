@@ -24,12 +24,10 @@ from mibench.artifacts.dictionaries.native import save_dictionary
 from mibench.artifacts.featurizers.files import save_featurizers
 from mibench.artifacts.featurizers.operation import Operation
 from mibench.artifacts.files import save_scores
-from mibench.core.errors import SandboxError
 from mibench.core.hook_points import HookPoint
 from mibench.core.specs import Level
 from mibench.graph.graph import Graph
 from mibench.records.store import Store
-from mibench.sandbox.backends import find_backend
 
 MODEL = "tiny"
 SITE = "residual-post.L1@last"
@@ -37,12 +35,8 @@ VARIABLE = "output_position"
 
 
 @pytest.fixture
-def scene(tmp_path):
+def scene(tmp_path, backend):
     """A model that reads the words of IOI, and text that nobody has."""
-    try:
-        find_backend()
-    except SandboxError as error:
-        pytest.skip(str(error))
     rows = write_rows(tmp_path / "rows", 400)
     write_model(tmp_path / MODEL, rows, n_positions=160)
     sentences = [f"{row['prompt']} {row['choices'][row['answerKey']]}." for row in rows]

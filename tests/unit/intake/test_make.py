@@ -12,22 +12,13 @@ from submission_cases import MODEL, TASK, scores, text_of
 
 import mibench.intake.make as module
 from mibench.artifacts.files import save_scores
-from mibench.core.errors import ArtifactError, SandboxError, UsageError
+from mibench.core.errors import ArtifactError, UsageError
 from mibench.graph.graph import Graph
 from mibench.intake.check import Asked, check_submission
 from mibench.intake.make import Means, NotMadeError, make_submission
 from mibench.intake.rules import Rules
-from mibench.sandbox.backends import find_backend
 
 MIB = 2**20
-
-
-@pytest.fixture(scope="module")
-def backend():
-    try:
-        return find_backend()
-    except SandboxError as error:
-        pytest.skip(error.why)
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,6 @@ from mibench.intake.check import Asked, check_submission
 from mibench.intake.make import End, NotMadeError
 from mibench.intake.round import Limits, read_round
 from mibench.records.store import Store
-from mibench.sandbox.backends import find_backend
 from mibench.sandbox.run import Outcome
 from mibench.shared_task import making
 from mibench.shared_task.closing import close_round
@@ -34,14 +33,6 @@ from mibench.shared_task.standings_text import standings_json, standings_markdow
 from mibench.shared_task.states import State
 
 WORKER = (sys.executable, str(Path(evaluation_cases.__file__)))
-
-
-@pytest.fixture(scope="module")
-def backend():
-    try:
-        return find_backend()
-    except SandboxError as error:
-        pytest.skip(error.why)
 
 
 @pytest.fixture(autouse=True)
