@@ -78,10 +78,7 @@ class AttentionCore:
         layout = anatomy.layout
         self._fused, self._cache, self._group = layout.fused, layout.cache, anatomy.kv_group
         attn = anatomy.blocks[layer].attn
-        self._core = copy.copy(attn)
-        self._core._modules = dict(attn._modules)  # noqa: SLF001
-        self._core._forward_hooks = type(attn._forward_hooks)()  # noqa: SLF001
-        self._core._forward_pre_hooks = type(attn._forward_pre_hooks)()  # noqa: SLF001
+        self._core = unhooked(attn)
         self._presets = [_Preset() for _ in layout.qkv]
         for name, preset in zip(layout.qkv, self._presets, strict=True):
             setattr(self._core, name, preset)
@@ -121,6 +118,19 @@ class AttentionCore:
             axis = 2 if self._fused == "blocked" else 3
             self._presets[0].output = torch.stack(qkv, dim=axis).flatten(2)
             cast("Any", self._core).split_size = qkv[0].shape[2] * qkv[0].shape[3]
+
+
+def unhooked(attn: nn.Module) -> nn.Module:
+    """A shallow copy of a module, without hooks of torch and accelerate, whose parts can be exchanged."""
+    core = copy.copy(attn)
+    core._modules = dict(attn._modules)  # noqa: SLF001
+    core._forward_hooks = type(attn._forward_hooks)()  # noqa: SLF001
+    core._forward_pre_hooks = type(attn._forward_pre_hooks)()  # noqa: SLF001
+    if hasattr(core, "_hf_hook"):
+        # accelerate's forward is bound to the module that it was put into.
+        for name in ("_hf_hook", "_old_forward", "forward"):
+            core.__dict__.pop(name, None)
+    return core
 
 
 def split_fused(fused: Tensor, layout_kind: str, heads: int) -> tuple[Tensor, Tensor, Tensor]:

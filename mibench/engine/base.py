@@ -118,12 +118,15 @@ def base_of_run(run: Run) -> Base:
 def base_of_constants(model: LanguageModel, constants: Constants, batch: PairBatch) -> Base:
     """The base in which every node emits a constant."""
     anatomy, n_pos, size = model.anatomy, batch.n_pos, len(batch)
-    heads = [_spread(part, n_pos, size) for part in constants.heads]
-    mlp = [_spread(part, n_pos, size) for part in constants.mlp]
+    heads, mlp = (
+        [_spread(part.to(place), n_pos, size) for part, place in zip(parts, model.places, strict=True)]
+        for parts in (constants.heads, constants.mlp)
+    )
     embedded = _spread(constants.embedded, n_pos, size)
-    stream = embedded + anatomy.positions(0, n_pos)
+    stream = embedded + _on(embedded, anatomy.positions(0, n_pos))
     before_attn, before_mlp, attn, slots = [], [], [], []
     for layer, block in enumerate(anatomy.blocks):
+        stream = stream.to(model.places[layer])
         before_attn.append(stream)
         slots.append(project(model, layer, stream))
         out = heads[layer].flatten(2) @ model.out_weights[layer].flatten(0, 1) + anatomy.out_bias(layer)
@@ -131,21 +134,25 @@ def base_of_constants(model: LanguageModel, constants: Constants, batch: PairBat
         middle = stream + (out if block.post_attn is None else block.post_attn(out))
         before_mlp.append(stream if anatomy.parallel else middle)
         stream = middle + mlp[layer]
-    logits = anatomy.logits(anatomy.final_norm(at_last(stream, batch.last).to(model.dtype)))
+    logits = anatomy.logits(anatomy.final_norm(at_last(stream, batch.last).to(model.dtype))).to(model.device)
     return Base(embedded, before_attn, before_mlp, stream, slots, heads, mlp, attn, batch.last, logits)
 
 
 def project(model: LanguageModel, layer: int, stream: Tensor) -> Slots:
     """q, k, v ``[batch, pos, heads, head_dim]`` of a residual stream ``[batch, pos, d_model]`` before attention.
 
-    They have the type of the model's weights, the stream that of its sums.
+    They have the type of the model's weights, the stream that of its sums; they are on the layer's device.
     """
-    folded, anatomy = model.folded[layer], model.anatomy
+    folded, anatomy, stream = model.folded[layer], model.anatomy, stream.to(model.places[layer])
     scaled = stream * inverse_norm(stream, folded.norm)[..., None]
     flat = scaled @ folded.weight.flatten(0, 1).T
     projected = (flat.view(*flat.shape[:-1], -1, anatomy.head_dim) + folded.bias).to(model.dtype)
     heads, kv_heads = anatomy.n_heads, anatomy.n_kv_heads
     return projected[:, :, :heads], projected[:, :, heads : heads + kv_heads], projected[:, :, heads + kv_heads :]
+
+
+def _on(like: Tensor, part: Tensor | float) -> Tensor | float:
+    return part.to(like.device) if isinstance(part, Tensor) else part
 
 
 def _spread(part: Tensor, n_pos: int, size: int) -> Tensor:
@@ -200,15 +207,16 @@ def _at_value_biases(model: LanguageModel, zeros: Constants) -> Constants:
 def _zeros(model: LanguageModel, n_pos: int, dtype: torch.dtype) -> Constants:
     anatomy = model.anatomy
     empty = torch.zeros(n_pos, anatomy.d_model, device=model.device, dtype=dtype)
-    heads = empty.new_zeros(n_pos, anatomy.n_heads, anatomy.head_dim)
-    layers = range(anatomy.n_layers)
-    return Constants(empty, [heads.clone() for _ in layers], [empty.clone() for _ in layers])
+    shape = (n_pos, anatomy.n_heads, anatomy.head_dim)
+    heads = [empty.new_zeros(shape, device=place) for place in model.places]
+    return Constants(empty, heads, [torch.zeros_like(empty, device=place) for place in model.places])
 
 
 def _divide(sums: Constants, counts: Tensor, dtype: torch.dtype, *, positional: bool) -> Constants:
     def mean(part: Tensor) -> Tensor:
+        weights = counts.to(part.device)
         if not positional:
-            return (part.sum(0, keepdim=True) / counts.sum()).to(dtype)
-        return (part / counts.view(-1, *[1] * (part.ndim - 1))).to(dtype)
+            return (part.sum(0, keepdim=True) / weights.sum()).to(dtype)
+        return (part / weights.view(-1, *[1] * (part.ndim - 1))).to(dtype)
 
     return Constants(mean(sums.embedded), [mean(part) for part in sums.heads], [mean(part) for part in sums.mlp])

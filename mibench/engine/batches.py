@@ -55,9 +55,10 @@ class PairBatch:
         """The metric of each pair, ``[batch]``, from last-position ``logits`` ``[batch, vocab]``.
 
         Logit difference: logit of the correct answer minus that of the incorrect one. Probability difference: the
-        summed probability of the correct answers minus that of the incorrect ones.
+        summed probability of the correct answers minus that of the incorrect ones. 16-bit logits are widened first.
         """
-        return torch.stack([_difference(row, pair) for row, pair in zip(logits, self.pairs, strict=True)])
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return torch.stack([_difference(row, pair) for row, pair in zip(wide, self.pairs, strict=True)])
 
 
 def _difference(logits: Tensor, pair: EncodedPair) -> Tensor:

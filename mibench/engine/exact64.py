@@ -30,7 +30,9 @@ def make_exact(anatomy: Anatomy) -> None:
 
 def _keep_type(anatomy: Anatomy, module: nn.Module | None) -> None:
     if module is not None and type(module).__name__.endswith("RMSNorm"):
-        module.forward = partial(_rms_norm, anatomy.norm(module))
+        # Where accelerate has put its own forward into the module, that calls the old one.
+        name = "_old_forward" if hasattr(module, "_hf_hook") else "forward"
+        setattr(module, name, partial(_rms_norm, anatomy.norm(module)))
 
 
 def _rms_norm(norm: Norm, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Resume:
         self._model, self._anatomy = model, model.anatomy
         self._sides, self._clean = sides, sides.clean
         self._context = [_for_any_batch(context) for context in sides.context]
-        self._heads = torch.arange(model.anatomy.n_heads, device=model.device)
+        self._heads = [torch.arange(model.anatomy.n_heads, device=place) for place in model.places]
 
     @property
     def n_layers(self) -> int:
@@ -46,20 +46,25 @@ class Resume:
             layer: Which; the number of layers means the stream that the logits read.
             change: ``[copies, batch, pos, d_model]``.
         """
-        return self._run(layer, (self.stream(layer) + change).flatten(0, 1))
+        stream = self.stream(layer)
+        return self._run(layer, (stream + change.to(stream.device)).flatten(0, 1))
 
     def logits_after_heads(self, layer: int, change: Tensor) -> Tensor:
         """The same after a change of what the heads of a layer add to the stream."""
         if self._anatomy.parallel:
             return self.logits_after(layer + 1, change)
-        stream = (self._clean.before_mlp[layer].detach().to(self._model.accumulate) + change).flatten(0, 1)
+        stream = self._before_mlp(layer, change).flatten(0, 1)
         return self._run(layer + 1, self._add_mlp(layer, stream, stream))
 
     def mlp_change(self, layer: int, change: Tensor) -> Tensor:
         """What an MLP adds when the stream that it reads changes, minus what it added, ``[copies, batch, pos, d]``."""
-        stream = self._clean.before_mlp[layer].detach().to(self._model.accumulate) + change
-        output = self._anatomy.run_mlp(layer, stream.to(self._model.dtype)).to(change)
-        return output - self._clean.mlp[layer].detach().to(change)
+        stream = self._before_mlp(layer, change)
+        output = self._anatomy.run_mlp(layer, stream.to(self._model.dtype)).to(stream)
+        return output - self._clean.mlp[layer].detach().to(stream)
+
+    def _before_mlp(self, layer: int, change: Tensor) -> Tensor:
+        read = self._clean.before_mlp[layer].detach().to(self._model.accumulate)
+        return read + change.to(read.device)
 
     def head_changes(self, layer: int, change: Tensor, slots: tuple[int, ...] = (0, 1, 2)) -> list[Tensor]:
         """What heads emit when one of their slots reads a changed stream, minus what they emitted.
@@ -73,8 +78,9 @@ class Resume:
             Before the output projection, ``[copies, batch, pos, n_heads, head_dim]`` for each slot.
         """
         copies, stream = len(change), self.stream(layer)
-        clean = self._by_query_head(project(self._model, layer, stream))
-        changed = self._by_query_head(project(self._model, layer, (stream + change).flatten(0, 1)))
+        change = change.to(stream.device)
+        clean = self._by_query_head(layer, project(self._model, layer, stream))
+        changed = self._by_query_head(layer, project(self._model, layer, (stream + change).flatten(0, 1)))
         emitted = self._attend(layer, clean).to(change)
         found = []
         for slot in slots:
@@ -84,10 +90,10 @@ class Resume:
             found.append(self._attend(layer, (q, k, v)).to(change).view(copies, *emitted.shape) - emitted)
         return found
 
-    def _by_query_head(self, slots: Slots) -> Slots:
-        shared = self._heads // self._anatomy.kv_group
+    def _by_query_head(self, layer: int, slots: Slots) -> Slots:
+        shared = self._heads[layer] // self._anatomy.kv_group
         q, k, v = slots
-        if k.shape[2] == len(self._heads):
+        if k.shape[2] == len(shared):
             return q, k, v
         return q, k[:, :, shared], v[:, :, shared]
 
@@ -97,7 +103,7 @@ class Resume:
             copies = len(slots[0]) // len(prefix.keys[layer])
             keys, values = (part[layer].repeat(copies, 1, 1, 1) for part in (prefix.keys, prefix.values))
             earlier = (keys, values)
-        return self._model.cores[layer](slots, self._heads, self._context[layer], earlier)
+        return self._model.cores[layer](slots, self._heads[layer], self._context[layer], earlier)
 
     def _run(self, layer: int, stream: Tensor) -> Tensor:
         """Run the layers from ``layer`` on and the head, from the stream ``[rows, pos, d_model]`` before it."""
@@ -105,12 +111,12 @@ class Resume:
         for index in range(layer, self.n_layers):
             stream = self._block(index, stream, last if index == self.n_layers - 1 else None)
         final = at_last(stream, last) if layer == self.n_layers else stream[:, 0]
-        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype)))
+        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype))).to(self._model.device)
 
     def _block(self, layer: int, stream: Tensor, last: Tensor | None) -> Tensor:
         """One layer; given ``last``, only that position comes out, ``[rows, 1, d_model]``."""
-        block = self._anatomy.blocks[layer]
-        outputs = self._attend(layer, self._by_query_head(project(self._model, layer, stream)))
+        block, stream = self._anatomy.blocks[layer], stream.to(self._model.places[layer])
+        outputs = self._attend(layer, self._by_query_head(layer, project(self._model, layer, stream)))
         if last is not None:
             stream, outputs = at_last(stream, last)[:, None], at_last(outputs, last)[:, None]
         attn = block.out(outputs.flatten(2))

@@ -130,7 +130,7 @@ def _frozen_norm(norm: Norm) -> Callable[[nn.Module, Any, Tensor], Tensor]:
     def hook(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if not output.requires_grad:
             return output
-        x = args[0].to(torch.promote_types(args[0].dtype, torch.float32))
+        x = args[0].to(output.device, torch.promote_types(args[0].dtype, torch.float32))
         return _numbers_of(output, centre(x, norm) * (inverse_norm(x.detach(), norm)[..., None] * norm.scale))
 
     return hook

@@ -33,6 +33,8 @@ class Run:
         context: Mask and rotary angles of each block.
         last: Last real position of each row, ``[batch]``.
         logits: At that position, ``[batch, vocab]``.
+
+    Tensors of a layer are on its device, ``embedded``, ``last`` and ``logits`` on that of the inputs.
     """
 
     anatomy: Anatomy
@@ -89,7 +91,7 @@ NOTHING = Replace()
 
 def at_last(stream: Tensor, last: Tensor) -> Tensor:
     """The rows ``[batch, …]`` of ``stream`` ``[batch, pos, …]`` at positions ``last`` ``[batch]``."""
-    return stream[torch.arange(len(last), device=last.device), last]
+    return stream[torch.arange(len(last), device=stream.device), last.to(stream.device)]
 
 
 def prefix_of(model: LanguageModel, ids: Tensor) -> Prefix | None:
@@ -134,7 +136,7 @@ def forward(
     with torch.set_grad_enabled(gradients), _recording(run, repeat, replace):
         cache = None if prefix is None else prefix.cache(repeat)
         output = model.hf.base_model(inputs_embeds=start, past_key_values=cache, use_cache=cache is not None)
-        run.logits = anatomy.logits(at_last(output.last_hidden_state, last))
+        run.logits = anatomy.logits(at_last(output.last_hidden_state, last)).to(model.device)
     return run
 
 

@@ -23,6 +23,7 @@ from mibench.engine.folded import centre, inverse_norm
 from mibench.engine.model import LanguageModel
 from mibench.engine.run import Run
 from mibench.graph.circuit import Circuit, prune
+from mibench.models.placement import present
 from mibench.tasks.encode import EncodedPair
 
 TOLERANCES = {
@@ -97,14 +98,14 @@ def _claims(model: LanguageModel, seed: int) -> list[_Claim]:
 
 def _some_heads(model: LanguageModel, run: Run) -> tuple[Tensor, Tensor]:
     """Outputs of every other head: attending without the rest, and as they were in ``run``."""
-    heads = torch.arange(0, model.anatomy.n_heads, 2, device=model.device)
-    shared = heads // model.anatomy.kv_group
     found, expected = [], []
     for layer, core in enumerate(model.cores):
+        heads = torch.arange(0, model.anatomy.n_heads, 2, device=model.places[layer])
+        shared = heads // model.anatomy.kv_group
         q, k, v = run.slots(layer)
         slots = (q[:, :, heads], k[:, :, shared], v[:, :, shared])
-        found.append(core(slots, heads, run.context[layer], None))
-        expected.append(run.heads_of(layer)[:, :, heads])
+        found.append(core(slots, heads, run.context[layer], None).to(model.device))
+        expected.append(run.heads_of(layer)[:, :, heads].to(model.device))
     return torch.stack(found), torch.stack(expected)
 
 
@@ -122,7 +123,7 @@ def _batch(model: LanguageModel, seed: int) -> PairBatch:
 
 def _compare(model: LanguageModel, claim: _Claim) -> None:
     expected = claim.expected.double()
-    error = float((claim.found.double() - expected).abs().max())
+    error = float((claim.found.to(expected) - expected).abs().max())
     floor, share = TOLERANCES.get(model.dtype, TOLERANCES[torch.bfloat16])
     allowed = max(floor, share * float(expected.abs().max()))
     if not error <= allowed:
@@ -143,8 +144,10 @@ def _check_norms(model: LanguageModel, seed: int) -> None:
 
 def _check_norm(model: LanguageModel, module: nn.Module, stream: Tensor) -> None:
     norm = model.anatomy.norm(module)
+    stream = stream.to(norm.scale.device)
     found = centre(stream, norm) * inverse_norm(stream, norm)[..., None] * norm.scale
-    expected = type(module).forward(module, stream)
+    with present(module):
+        expected = type(module).forward(module, stream)
     error = float((found + (0 if norm.shift is None else norm.shift) - expected).abs().max())
     if not error <= NORM_TOLERANCE * max(1.0, float(expected.abs().max())):
         raise _refusal(model, f"Its {type(module).__name__} is not what the family file says (off by {error:.1e}).")

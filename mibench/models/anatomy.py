@@ -14,6 +14,7 @@ from mibench.core.names import did_you_mean
 from mibench.graph.graph import Graph
 from mibench.models.families import FAMILIES
 from mibench.models.layout import Layout
+from mibench.models.placement import present
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,9 @@ class Anatomy:
         """Learned position embeddings ``[1, pos, d_model]`` of positions start to stop, or 0 where there are none."""
         if self.layout.positions is None:
             return 0.0
-        weight = self.model.get_submodule(self.layout.positions).weight
-        piece: Tensor = weight[None, start:stop]
+        module = self.model.get_submodule(self.layout.positions)
+        with present(module):
+            piece: Tensor = module.weight.detach()[None, start:stop]
         return piece
 
     def logits(self, normed: Tensor) -> Tensor:
@@ -148,10 +150,11 @@ class Anatomy:
 
     def norm(self, module: Any) -> Norm:
         """The numbers of a norm module."""
-        weight, bias = module.weight, getattr(module, "bias", None)
         eps = getattr(module, "eps", None) or getattr(module, "variance_epsilon", None)
-        scale = weight.detach() + self.layout.norm_offset
-        return Norm(scale, bias.detach() if bias is not None else None, float(eps or 0.0), self.layout.norm == "layer")
+        with present(module):
+            bias = getattr(module, "bias", None)
+            scale, shift = module.weight.detach() + self.layout.norm_offset, None if bias is None else bias.detach()
+        return Norm(scale, shift, float(eps or 0.0), self.layout.norm == "layer")
 
     def projections(self, layer: int) -> tuple[Projection, Projection, Projection]:
         """The q, k and v projections of a layer; k and v have ``n_kv_heads`` heads."""
@@ -178,8 +181,9 @@ class Anatomy:
         return q, k, v
 
     def _rows(self, module: Any) -> tuple[Tensor, Tensor | None]:
-        weight = module.weight.detach()
-        bias = None if module.bias is None else module.bias.detach()
+        with present(module):
+            weight = module.weight.detach()
+            bias = None if module.bias is None else module.bias.detach()
         return (weight.T if self.layout.transposed else weight), bias
 
     def out_weight(self, layer: int) -> Tensor:

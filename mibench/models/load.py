@@ -12,18 +12,21 @@ from mibench.core.errors import ModelError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.names import did_you_mean, unknown
 from mibench.core.truth import KnownTruth, read_truth
-from mibench.models.cache import converted_folder
+from mibench.models.cache import cache_root, converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
 from mibench.models.digest import CONFIG_FILE, folder_digest, read_config, weight_files
 from mibench.models.families import FAMILIES
 from mibench.models.hub import snapshot
 from mibench.models.known import known_folder, known_models, note_of
 from mibench.models.manifest import converted_manifest
+from mibench.models.placement import Spread, as_map, spread_of
+from mibench.models.plain_floats import check_plain
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Mapping
+
     from transformers import PreTrainedModel
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
@@ -46,6 +49,7 @@ class HFModel:
         vocab_size: Number of logits.
         folder: Where it was read from; a hub snapshot's folder is named after its commit.
         truth: What is known of its mechanism; None: nothing.
+        places: Where its parts are, where it is spread over devices, the CPU and disk; None: all in one place.
     """
 
     model: PreTrainedModel
@@ -58,6 +62,7 @@ class HFModel:
     vocab_size: int
     folder: Path
     truth: KnownTruth | None = None
+    places: Mapping[str, str] | None = None
 
     @property
     def note(self) -> str:
@@ -81,7 +86,8 @@ def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention:
     Args:
         ref: A catalogue name, a folder in transformers format, or ``hub/id@revision``.
         dtype: ``float32``, ``float64``, ``bfloat16`` or ``float16``.
-        device: Device of torch, such as ``cpu`` or ``cuda:0``.
+        device: Device of torch, such as ``cpu`` or ``cuda:0``; ``auto`` or several, ``cuda:0,cuda:1``: spread over all
+            that there are, or over these, with what does not fit on the CPU and then on disk.
         attention: ``sdpa`` or ``eager``; None: the catalogue's, else what the family needs.
 
     Raises:
@@ -92,13 +98,16 @@ def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention:
         raise unknown("dtype", dtype, DTYPES)
     if attention is not None and attention not in ATTENTION_KERNELS:
         raise unknown("attention kernel", attention, ATTENTION_KERNELS)
-    place = _device(device)
+    spread = spread_of(device)
+    for name in (device,) if spread is None else spread.devices:
+        _check_device(name)
     checkpoint = _resolve(ref)
     config = read_config(checkpoint.folder)
     _check_config(checkpoint.folder, config)
     family = str(config.get("model_type"))
     kernel = attention or _default_attention(checkpoint.spec, config)
-    model = _load_model(checkpoint.folder, dtype, kernel).to(place)
+    model = _load_model(checkpoint.folder, dtype, kernel, spread)
+    model = model.to(device) if spread is None else model
     return HFModel(
         model=model.eval().requires_grad_(requires_grad=False),
         tokenizer=load_tokenizer(checkpoint.folder, family=family),
@@ -110,6 +119,7 @@ def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention:
         vocab_size=int(model.config.vocab_size),
         folder=checkpoint.folder,
         truth=read_truth(checkpoint.folder),
+        places=as_map(model),
     )
 
 
@@ -189,13 +199,7 @@ def _check_config(folder: Path, config: dict[str, Any]) -> None:
             why=f"{CONFIG_FILE} names {name or 'none'}; supported: {', '.join(supported)}.",
             do="Add its family: one file of mibench/models/families, or an entry point (mibench.families).",
         )
-    changed = "quantization_config" in config or (folder / "adapter_config.json").is_file()
-    if changed:
-        raise ModelError(
-            f"The weights in {folder} are not plain floats.",
-            why="The folder holds a quantised model or an adapter.",
-            do="Dequantise or merge it, and save the result with model.save_pretrained(FOLDER).",
-        )
+    check_plain(folder, config)
 
 
 def _default_attention(spec: ModelSpec | None, config: dict[str, Any]) -> str:
@@ -207,21 +211,19 @@ def _default_attention(spec: ModelSpec | None, config: dict[str, Any]) -> str:
     return next(needed, None) or "sdpa"
 
 
-def _device(name: str) -> torch.device:
+def _check_device(name: str) -> None:
     import torch
 
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, device=torch.device(name))
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UsageError(
             f"The device '{name}' cannot be used.", why=reason, do="Use cpu, or cuda where it is."
         ) from error
-    return device
 
 
-def _load_model(folder: Path, dtype: str, attention: str) -> PreTrainedModel:
+def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -235,6 +237,7 @@ def _load_model(folder: Path, dtype: str, attention: str) -> PreTrainedModel:
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                **({} if spread is None else spread.arguments(cache_root() / "offload")),
             )
     # A foreign folder can fail inside transformers in any way.
     except Exception as error:

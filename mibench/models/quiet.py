@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from logging import ERROR, getLogger
 
 
 @contextlib.contextmanager
@@ -17,12 +18,16 @@ def quiet_transformers() -> Iterator[None]:
     hub_bars = not hub.are_progress_bars_disabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    accelerate = getLogger("accelerate")
+    level = accelerate.level
+    accelerate.setLevel(ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.set_verbosity(verbosity)
+        accelerate.setLevel(level)
         if bars:
             logging.enable_progress_bar()
         (hub.enable_progress_bars if hub_bars else hub.disable_progress_bars)()

@@ -66,7 +66,8 @@ def read(
         attention_mask: 1 for real tokens and 0 for padding, ``[batch, pos]``; None: all are real.
 
     Returns:
-        Activations ``[batch, pos, width]`` by hook point, in the model's type, without gradients.
+        Activations ``[batch, pos, width]`` by hook point, in the model's type, without gradients, on the device of the
+        inputs.
 
     Raises:
         DataError: The model has no such point.
@@ -77,7 +78,7 @@ def read(
         return found
     with torch.no_grad(), suppress(_Enough), recording(model, wanted, found, stop=True):
         model.hf.base_model(input_ids=ids.to(model.device), attention_mask=attention_mask, use_cache=False)
-    return found
+    return {point: value.to(model.device) for point, value in found.items()}
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def _piece(model: LanguageModel, states: list[Tensor], targets: Tensor) -> Tenso
 
 
 def _log_probabilities(model: LanguageModel, states: Tensor) -> Tensor:
-    return model.anatomy.logits(states).to(model.accumulate).log_softmax(-1)
+    return model.anatomy.logits(states).to(states.device, model.accumulate).log_softmax(-1)
 
 
 def _cross_entropy(log_probabilities: Tensor, targets: Tensor) -> Tensor:

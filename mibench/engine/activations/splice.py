@@ -41,7 +41,9 @@ class Splice:
         contexts: list[Context] = []
         wanted = tuple(dict.fromkeys([point, *reads, *needed(model, point)]))
         with torch.no_grad(), recording(model, wanted, self._found), contexts_of(model, contexts):
-            self._final = model.hf.base_model(input_ids=self.ids, use_cache=False).last_hidden_state
+            output = model.hf.base_model(input_ids=self.ids, use_cache=False)
+        self._found = {place: value.to(model.device) for place, value in self._found.items()}
+        self._final = output.last_hidden_state.to(model.device)
         self.clean = self._found[point]
         self._tail = Tail(model, point, self._found, contexts)
 

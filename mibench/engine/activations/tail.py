@@ -35,17 +35,19 @@ class Tail:
 
     def __init__(self, model: LanguageModel, point: HookPoint, clean: Found, contexts: Sequence[Context]) -> None:
         self._model, self._anatomy, self._point = model, model.anatomy, point
-        self._clean = {kind: clean[HookPoint(point.layer, kind)] for kind in _kinds(model, point)}
+        place = model.places[point.layer]
+        self._clean = {kind: clean[HookPoint(point.layer, kind)].to(place) for kind in _kinds(model, point)}
         self._contexts = contexts
 
     def __call__(self, replacement: Tensor) -> Tensor:
         """What the vocabulary matrix reads, ``[batch, pos, d_model]``, after a replacement ``[batch, pos, width]``."""
         kind, layer = self._point.kind, self._point.layer
+        replacement = replacement.to(self._model.places[layer])
         stream = replacement if kind is HookKind.RESIDUAL_PRE else self._after(layer, replacement)
         for index in range(layer + (kind is not HookKind.RESIDUAL_PRE), self._anatomy.n_layers):
             stream = self._block(index, stream)
         final: Tensor = self._anatomy.final_norm(stream)
-        return final
+        return final.to(self._model.device)
 
     def _after(self, layer: int, replacement: Tensor) -> Tensor:
         """The stream after the layer of the replacement."""
@@ -71,7 +73,7 @@ class Tail:
         return _projected(block.mlp, None if block.mlp_end is block.mlp else block.mlp_end, replacement)
 
     def _block(self, layer: int, stream: Tensor) -> Tensor:
-        block = self._anatomy.blocks[layer]
+        block, stream = self._anatomy.blocks[layer], stream.to(self._model.places[layer])
         attn: Tensor = block.attn(block.norm1(stream), **self._contexts[layer].arguments())[0]
         middle = stream + (attn if block.post_attn is None else block.post_attn(attn))
         return middle + self._anatomy.run_mlp(layer, stream if self._anatomy.parallel else middle)

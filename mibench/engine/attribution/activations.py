@@ -152,7 +152,7 @@ class _Moves:
         return self._forward(clean.embedded, Replace({**held.heads, **own}, held.mlp))
 
     def _between(self, start: Tensor, clean: Tensor, alpha: float) -> Tensor:
-        start = start.to(self.model.accumulate)
+        start = start.to(clean.device, self.model.accumulate)
         return (start + alpha * (clean.to(start) - start)).to(clean)
 
     def _forward(self, embedded: Tensor, replace: Replace) -> Run:
@@ -189,7 +189,8 @@ class _Moves:
             delta = self._deltas.at(tokens, through)[rows].flatten(1)
             for layer in range(first, graph.n_layers):
                 columns = slice(graph.layer_column(layer), graph.mlp_column(layer) + 1)
-                scores[rows, columns] += (delta @ gradients.at(layer, tokens).flatten(1).T).cpu().double()
+                gradient = gradients.at(range(layer, layer + 1), tokens).flatten(1)
+                scores[rows, columns] += (delta @ gradient.T).cpu().double()
             scores[rows, -1] += (delta @ gradients.final[tokens].flatten()).cpu().double()
 
 
@@ -231,4 +232,5 @@ def _rows(graph: Graph, group: int) -> slice:
 
 def _unread(run: Run) -> Tensor:
     """Zero, made of all streams and projections: what only replaced outputs have read then has a gradient, of zero."""
-    return torch.stack([part.flatten()[0] for part in (*run.projected, *run.before_mlp)]).sum() * 0
+    parts = (part.flatten()[0].to(run.logits.device) for part in (*run.projected, *run.before_mlp))
+    return torch.stack(list(parts)).sum() * 0

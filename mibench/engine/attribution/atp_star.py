@@ -149,7 +149,8 @@ class _Batch:
         products = torch.zeros(graph.shape, dtype=torch.float64)
         for layer in range(graph.n_layers):
             rows, columns = graph.mlp_row(layer), slice(graph.layer_column(layer), graph.mlp_column(layer) + 1)
-            products[:rows, columns] = (delta[:rows] @ gradients.at(layer, tokens).flatten(1).T).double().cpu()
+            gradient = gradients.at(range(layer, layer + 1), tokens).flatten(1)
+            products[:rows, columns] = (delta[:rows] @ gradient.T).double().cpu()
         products[:, -1] = (delta @ gradients.final[tokens].flatten()).double().cpu()
         return products * torch.from_numpy(graph.real_mask.copy())
 
@@ -178,7 +179,7 @@ class _Batch:
     def _fixed(self, rest: Resume, layer: int, changes: Tensor, at_heads: list[list[Tensor]]) -> Tensor:
         """Scores of each pass, summed over examples: ``[passes, copies, 2 n_heads]``, queries before keys."""
         heads = self._graph.n_heads
-        gradients = torch.stack([one[layer].view(*changes.shape[1:3], heads, -1) for one in at_heads]).to(changes)
+        gradients = torch.stack([one[layer].view(*changes.shape[1:3], heads, -1) for one in at_heads]).to(changes.dtype)
         found = []
         for change in rest.head_changes(layer, changes, (0, 1)):
             products = torch.einsum("pbthd,nbthd->pnbh", gradients, change)

@@ -39,7 +39,7 @@ class Deltas:
         return self._embedded.shape[0]
 
     def at(self, tokens: slice, through: list[Tensor] | None = None) -> Tensor:
-        """Differences ``[n_sources, tokens, d_model]`` of some tokens.
+        """Differences ``[n_sources, tokens, d_model]`` of some tokens, all on the device of the inputs.
 
         Args:
             tokens: Which.
@@ -49,11 +49,14 @@ class Deltas:
         graph, embedded = self._model.graph, self._embedded[tokens]
         out = embedded.new_empty(graph.n_sources, *embedded.shape)
         out[0] = embedded
-        for layer in range(self._model.anatomy.n_layers):
+        for layer, place in enumerate(self._model.places):
             heads = out[graph.head_row(layer, 0) : graph.mlp_row(layer)]
-            torch.bmm(self._heads[layer][tokens].transpose(0, 1), self._model.out_weights[layer], out=heads)
+            written = heads if place == out.device else torch.empty_like(heads, device=place)
+            torch.bmm(self._heads[layer][tokens].transpose(0, 1), self._model.out_weights[layer], out=written)
             if through is not None:
-                heads.copy_(self._linearised(layer, heads, through[layer].flatten(0, 1)[tokens]))
+                written = self._linearised(layer, written, through[layer].flatten(0, 1)[tokens])
+            if written is not heads:
+                heads.copy_(written)
             out[graph.mlp_row(layer)] = self._mlp[layer][tokens]
         return out
 

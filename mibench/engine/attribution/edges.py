@@ -78,7 +78,7 @@ def attribute_edges(
     scores = torch.zeros(model.graph.shape, dtype=torch.float64)
     total = options.n_batches(pairs)
     for done, batch in enumerate(options.batches(pairs, model.device)):
-        products = _Products(model, batch, options, counter or NoCounter())
+        products = EdgeProducts(model, batch, options, counter or NoCounter())
         scores += products.total()
         progress(done + 1, total)
     return np.where(model.graph.real_mask, -scores.numpy() / len(pairs), 0.0)
@@ -105,10 +105,15 @@ def attribute_examples(
     """
     total = options.n_batches(pairs)
     for done, batch in enumerate(options.batches(pairs, model.device)):
-        products = _Products(model, batch, options, counter or NoCounter())
+        products = EdgeProducts(model, batch, options, counter or NoCounter())
         for row, scores in zip(batch.rows, products.each(len(batch)), strict=True):
             yield row, np.where(model.graph.real_mask, -scores.numpy(), 0.0)
         progress(done + 1, total)
+
+
+def edge_products(model: LanguageModel, batch: PairBatch, options: Attribution) -> EdgeProducts:
+    """Run the passes of one batch, for measurements of what they and the scoring after them take."""
+    return EdgeProducts(model, batch, options, NoCounter())
 
 
 class Line:
@@ -160,7 +165,7 @@ def _points(options: Attribution, batch: PairBatch, dtype: torch.dtype) -> list[
     return list(own[:, :, None, None].to(dtype))
 
 
-class _Products:
+class EdgeProducts:
     """What a batch's products of source differences and destination gradients are made of."""
 
     def __init__(self, model: LanguageModel, batch: PairBatch, options: Attribution, counter: PassCounter) -> None:
@@ -180,6 +185,7 @@ class _Products:
                     self._parts.append((gradients, [part.detach() for part in run.attn] if by_step else None))
                 counter.backward(len(batch))
                 self._parts[-1][0].add(run, batch.metric(run.logits).sum())
+                del run  # before the next one
 
     @property
     def n_tokens(self) -> int:
@@ -211,10 +217,10 @@ class _Products:
             for first in range(0, n_layers, LAYERS_AT_ONCE):
                 last = min(first + LAYERS_AT_ONCE, n_layers) - 1
                 columns = slice(graph.layer_column(first), graph.mlp_column(last) + 1)
-                gradient = torch.cat([gradients.at(layer, tokens) for layer in range(first, last + 1)])
+                gradient = _grouped(gradients.at(range(first, last + 1), tokens), groups).transpose(1, 2)
                 rows = graph.mlp_row(last)
-                product = delta[:, :rows] @ _grouped(gradient, groups).transpose(1, 2)
-                scores[:, :rows, columns] += product.double().cpu()
+                scores[:, :rows, columns] += (delta[:, :rows] @ gradient).double().cpu()
+                del gradient  # before the next ones are made
             final = _grouped(gradients.final[tokens][None], groups)
             scores[:, :, -1] += (delta @ final.transpose(1, 2))[:, :, 0].double().cpu()
         return scores / self._n_points

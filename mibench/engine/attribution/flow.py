@@ -109,7 +109,7 @@ class _Streams:
         return norm_jvp(heads, attn, model.anatomy.norm(post), frozen=True)
 
     def _ready(self, values: Tensor) -> Tensor:
-        values = values.to(self.model.accumulate)
+        values = values.to(self.model.device, self.model.accumulate)
         centred = self.processed and self.model.anatomy.layout.norm == "layer"
         return values - values.mean(-1, keepdim=True) if centred else values
 

@@ -28,14 +28,13 @@ class Gradients:
 
     def __init__(self, model: LanguageModel, n_tokens: int, *, frozen_norms: bool = False) -> None:
         anatomy = model.anatomy
-        layers = range(anatomy.n_layers)
         stream = torch.zeros(n_tokens, anatomy.d_model, device=model.device, dtype=model.accumulate)
-        slots = stream.new_zeros(3 * anatomy.n_heads, n_tokens, anatomy.head_dim)
+        shape = (3 * anatomy.n_heads, n_tokens, anatomy.head_dim)
         self._model, self._frozen_norms = model, frozen_norms
-        self._slots = [slots.clone() for _ in layers]
-        self._mlp = [stream.clone() for _ in layers]
-        self._streams: list[list[Tensor]] = [[] for _ in layers]
-        self._pulls: list[list[Tensor]] = [[] for _ in layers]
+        self._slots = [stream.new_zeros(shape, device=place) for place in model.places]
+        self._mlp = [torch.zeros_like(stream, device=place) for place in model.places]
+        self._streams: list[list[Tensor]] = [[] for _ in model.places]
+        self._pulls: list[list[Tensor]] = [[] for _ in model.places]
         self.final = stream
 
     def add(self, run: Run, metric: Tensor, *, keep_graph: bool = False) -> None:
@@ -50,7 +49,7 @@ class Gradients:
         found = torch.autograd.grad(metric, towards, retain_graph=keep_graph)
         n_projected = len(run.projected)
         with torch.no_grad():
-            self.final += found[-1].flatten(0, 1)
+            self.final += found[-1].flatten(0, 1).to(self.final.device)
             for layer in range(self._model.anatomy.n_layers):
                 self._mlp[layer] += found[n_projected + layer].flatten(0, 1)
                 self._add_slots(layer, run, run.slots(layer, list(found[:n_projected])))
@@ -71,14 +70,26 @@ class Gradients:
             self._streams[layer].append(centre(stream, folded.norm))
             self._pulls[layer].append(torch.cat(pulls, dim=1))
 
-    def at(self, layer: int, tokens: slice) -> Tensor:
-        """Gradients at a layer's q, k, v and MLP destinations, ``[3 n_heads + 1, tokens, d_model]``."""
+    def at(self, layers: range, tokens: slice) -> Tensor:
+        """Gradients at the q, k, v and MLP destinations of layers, on the device of the inputs.
+
+        Returns:
+            ``[layers · (3 n_heads + 1), tokens, d_model]``, in the order of the graph's columns.
+        """
+        rows, chosen = 3 * self._model.anatomy.n_heads + 1, self.final[tokens]
+        found = chosen.new_empty(len(layers), rows, *chosen.shape)
+        for room, layer in zip(found, layers, strict=True):
+            self._fill(room, layer, tokens)
+        return found.flatten(0, 1)
+
+    def _fill(self, room: Tensor, layer: int, tokens: slice) -> None:
         folded, slots = self._model.folded[layer], self._slots[layer][:, tokens]
-        out = slots.new_empty(slots.shape[0] + 1, slots.shape[1], self._model.anatomy.d_model)
-        torch.bmm(slots, folded.weight[folded.index.flatten()], out=out[:-1])
+        out = room[:-1] if slots.device == room.device else torch.empty_like(room[:-1], device=slots.device)
+        torch.bmm(slots, folded.weight[folded.index.flatten()], out=out)
         if self._pulls[layer]:
             pulls = torch.stack([pull[tokens] for pull in self._pulls[layer]], dim=2)
             streams = torch.stack([stream[tokens] for stream in self._streams[layer]], dim=1)
-            out[:-1] -= (pulls @ streams).transpose(0, 1)
-        out[-1] = self._mlp[layer][tokens]
-        return out
+            out -= (pulls @ streams).transpose(0, 1)
+        if out.device != room.device:
+            room[:-1] = out
+        room[-1] = self._mlp[layer][tokens]

@@ -117,7 +117,8 @@ class _Nodes:
         """Products summed over tokens, ``[n_sources, d_model]`` float64; the heads of a layer share its gradient."""
         sizes = [1, *[self.model.graph.n_heads, 1] * self.model.graph.n_layers]
         groups = zip(torch.split(delta, sizes), gradients, strict=True)
-        return torch.cat([(change * gradient).sum(1) for change, gradient in groups]).cpu().double()
+        products = [(change * gradient.to(change.device)).sum(1) for change, gradient in groups]
+        return torch.cat(products).cpu().double()
 
     def _zeros(self) -> Tensor:
         return torch.zeros(self.model.graph.n_sources, self.model.anatomy.d_model, dtype=torch.float64)

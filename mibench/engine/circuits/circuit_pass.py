@@ -6,6 +6,7 @@ prompts share are not computed at all.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,8 +44,9 @@ class _CircuitPass:
             # In parallel blocks the MLP does not read its layer's heads, so it may wait for them everywhere.
             self._heads(layer, part)
             self._mlp(layer, part)
-        final = at_last(self._base.final, self._base.last) + self._streams.read_logits()
-        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype)))
+        change = self._streams.read_logits()
+        final = at_last(self._base.final, self._base.last).to(change.device) + change
+        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype))).to(change.device)
 
     def _change(self, value: Tensor, base: Tensor) -> Tensor:
         """The difference, in the type of sums."""
@@ -52,17 +54,16 @@ class _CircuitPass:
 
     def _push(self, differences: Tensor) -> None:
         """Add sources ``[rows, tokens, d_model]``; neurons outside the circuit stay at their base values."""
-        room = self._streams.push(len(differences))
+        room = self._streams.push(len(differences)).copy_(differences)
         if self._neurons is not None:
             last = self._streams.written
-            differences = differences * self._neurons[last - len(differences) : last, None, :]
-        room.copy_(differences)
+            room.mul_(self._neurons[last - len(differences) : last, None, :])
 
     def _heads(self, layer: int, part: LayerSchedule) -> None:
         """Attend with the live heads of a layer and push their differences."""
         if not len(part.heads):
             return
-        heads = torch.from_numpy(part.heads).to(self._model.device)
+        heads = torch.from_numpy(part.heads).to(self._model.places[layer])
         prefix = self._sides.prefix
         earlier = None if prefix is None else (prefix.keys[layer], prefix.values[layer])
         slots = self._slots(layer, part, heads)
@@ -73,34 +74,32 @@ class _CircuitPass:
     def _slots(self, layer: int, part: LayerSchedule, heads: Tensor) -> Slots:
         """q, k and v of the live heads, ``[batch, pos, heads, head_dim]`` each."""
         flat = self._base_slots(layer, heads)
-        rows = torch.from_numpy(part.row_of_slot).to(self._model.device)
-        live = rows >= 0
         if len(part.masks):
-            folded = self._model.folded[layer]
-            stream = self._streams.read_heads(layer).add_(self._base.before_attn[layer].flatten(0, 1))
+            folded, read = self._model.folded[layer], part.row_of_slot.ravel()
+            stream = self._streams.read_heads(layer).to(flat.device).add_(self._base.before_attn[layer].flatten(0, 1))
             r = inverse_norm(stream, folded.norm)
-            index, weights = rows[live], folded.index[:, heads][live]
-            chosen = stream if _in_order(index, len(stream)) else stream[index]
+            # Decided without looking at tensors, so that a device which works on its own need not be waited for.
+            live = np.flatnonzero(read >= 0)
+            slots, index = (torch.from_numpy(part).to(flat.device) for part in (live, read[live]))
+            weights = folded.index[:, heads].flatten()[slots]
+            chosen = stream if np.array_equal(read[live], np.arange(len(stream))) else stream[index]
             projected = torch.bmm(chosen, folded.weight[weights].transpose(1, 2))
-            flat[live] = (projected * r[index][..., None] + folded.bias[weights][:, None]).to(flat)
+            flat[slots] = (projected * r[index][..., None] + folded.bias[weights][:, None]).to(flat)
         size, n_pos = self._base.embedded.shape[:2]
-        q, k, v = (slot.view(len(heads), size, n_pos, -1).permute(1, 2, 0, 3) for slot in flat)
+        q, k, v = flat.view(3, len(heads), size, n_pos, -1).permute(0, 2, 3, 1, 4)
         return q, k, v
 
     def _base_slots(self, layer: int, heads: Tensor) -> Tensor:
-        """Base values of the heads' slots, ``[3, heads, tokens, head_dim]``."""
+        """Base values of the heads' slots, ``[3 · heads, tokens, head_dim]``."""
         shared = heads // self._anatomy.kv_group
         slots = zip(self._base.slots[layer], (heads, shared, shared), strict=True)
-        return torch.stack([slot.flatten(0, 1)[:, chosen].transpose(0, 1) for slot, chosen in slots])
+        return torch.cat([slot.flatten(0, 1)[:, chosen].transpose(0, 1) for slot, chosen in slots])
 
     def _mlp(self, layer: int, part: LayerSchedule) -> None:
         """Push the difference of a live MLP."""
         if part.mlp is None:
             return
-        stream = self._streams.read_mlp(layer, part.mlp).add_(self._base.before_mlp[layer].flatten(0, 1))
+        base = self._base.before_mlp[layer].flatten(0, 1)
+        stream = self._streams.read_mlp(layer, part.mlp).to(base.device).add_(base)
         output = self._anatomy.run_mlp(layer, stream[None].to(self._model.dtype))[0]
         self._push(self._change(output, self._base.mlp[layer].flatten(0, 1))[None])
-
-
-def _in_order(index: Tensor, rows: int) -> bool:
-    return len(index) == rows and bool((index == torch.arange(rows, device=index.device)).all())

@@ -14,6 +14,8 @@ class Differences:
 
     Where a norm follows attention (Gemma 2), a head's difference is that of the norm's outputs with and without it.
 
+    They are on the device of the inputs.
+
     Args:
         model: The model.
         sides: The prepared batch.
@@ -43,14 +45,15 @@ class Differences:
         if place == self._model.graph.n_heads:
             return self._change(base.mlp[layer], clean.mlp[layer])
         change = self._change(base.heads[layer][:, :, place], clean.heads_of(layer)[:, :, place])
-        return change @ self._model.out_weights[layer][place]
+        return change @ self._model.out_weights[layer][place].to(change.device)
 
     def written_by_head(self, layer: int, head: int, change: Tensor) -> Tensor:
         """What a change of a head's output ``[copies, batch, pos, head_dim]`` changes in the stream."""
-        return self._through_norm(layer, change @ self._model.out_weights[layer][head])
+        return self._through_norm(layer, change @ self._model.out_weights[layer][head].to(change.device))
 
     def _change(self, ablated: Tensor, value: Tensor) -> Tensor:
-        return ablated.to(self._model.accumulate) - value.detach().to(self._model.accumulate)
+        home, dtype = self._model.device, self._model.accumulate
+        return ablated.to(home, dtype) - value.detach().to(home, dtype)
 
     def _read(self, row: int, changes: Tensor) -> Tensor:
         layer, place = divmod(row - 1, self._model.graph.n_heads + 1)
@@ -63,4 +66,4 @@ class Differences:
             return changes
         attn = self._clean.attn[layer].detach().to(changes)
         found: Tensor = norm(attn + changes) - norm(attn)
-        return found
+        return found.to(changes.device)

@@ -70,7 +70,7 @@ class _SoftPass:
         self._model, self._anatomy = model, model.anatomy
         self._sides, self._base = sides, sides.base
         self._size, self._n_pos, _ = sides.base.embedded.shape
-        self._heads = torch.arange(model.anatomy.n_heads, device=model.device)
+        self._heads = [torch.arange(model.anatomy.n_heads, device=place) for place in model.places]
         self._streams = _open(model, sides, mask)
 
     def logits(self) -> Tensor:
@@ -79,8 +79,8 @@ class _SoftPass:
             self._attend(layer)
             self._feed_forward(layer)
         change = self._streams.read_logits().view(self._size, self._n_pos, -1)
-        final = at_last(self._base.final.to(change.dtype) + change, self._base.last)
-        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype)))
+        final = at_last(self._base.final.to(change) + change, self._base.last)
+        return self._anatomy.logits(self._anatomy.final_norm(final.to(self._model.dtype))).to(change.device)
 
     def _change(self, value: Tensor, base: Tensor) -> Tensor:
         """The difference, in the type of sums."""
@@ -89,27 +89,30 @@ class _SoftPass:
     def _attend(self, layer: int) -> None:
         prefix = self._sides.prefix
         earlier = None if prefix is None else (prefix.keys[layer], prefix.values[layer])
-        outputs = self._model.cores[layer](self._slots(layer), self._heads, self._sides.context[layer], earlier)
+        heads, context = self._heads[layer], self._sides.context[layer]
+        outputs = self._model.cores[layer](self._slots(layer), heads, context, earlier)
         change = self._change(outputs, self._base.heads[layer]).flatten(0, 1).transpose(0, 1)
         self._streams.push_heads(layer, torch.bmm(change, self._model.out_weights[layer]))
 
     def _slots(self, layer: int) -> Slots:
         """q, k and v of every head, ``[batch, pos, n_heads, head_dim]`` each."""
-        stream = self._streams.read_heads(layer) + self._base.before_attn[layer].flatten(0, 1)
+        base = self._base.before_attn[layer].flatten(0, 1)
+        stream = self._streams.read_heads(layer).to(base.device) + base
         if stream.ndim == 2:
             q, k, v = project(self._model, layer, stream.view(self._size, self._n_pos, -1))
-            shared = self._heads // self._anatomy.kv_group
+            shared = self._heads[layer] // self._anatomy.kv_group
             return q, k[:, :, shared], v[:, :, shared]
         folded = self._model.folded[layer]
         rows = folded.index.flatten()
         projected = torch.bmm(stream, folded.weight[rows].transpose(1, 2))
         projected = projected * inverse_norm(stream, folded.norm)[..., None] + folded.bias[rows][:, None]
-        split = projected.to(self._model.dtype).view(3, len(self._heads), self._size, self._n_pos, -1)
+        split = projected.to(self._model.dtype).view(3, self._anatomy.n_heads, self._size, self._n_pos, -1)
         q, k, v = split.permute(0, 2, 3, 1, 4)
         return q, k, v
 
     def _feed_forward(self, layer: int) -> None:
-        stream = self._streams.read_mlp(layer) + self._base.before_mlp[layer].flatten(0, 1)
+        base = self._base.before_mlp[layer].flatten(0, 1)
+        stream = self._streams.read_mlp(layer).to(base.device) + base
         output = self._anatomy.run_mlp(layer, stream[None].to(self._model.dtype))
         self._streams.push(self._change(output, self._base.mlp[layer].flatten(0, 1)[None]))
 

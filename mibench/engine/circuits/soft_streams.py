@@ -94,7 +94,7 @@ class EdgeStreams:
 
     def push(self, values: Tensor) -> None:
         """Add sources, ``[rows, tokens, d_model]`` of value − base value."""
-        grouped = values.reshape(len(values), len(self._mask), -1).transpose(0, 1)
+        grouped = values.to(self._mask.device).reshape(len(values), len(self._mask), -1).transpose(0, 1)
         self._order = _Write.apply(self._rows, self._written, grouped, self._order)  # type: ignore[no-untyped-call]
         self._written += len(values)
 
@@ -209,7 +209,7 @@ class NodeStreams:
     def _masked(self, values: Tensor) -> Tensor:
         mask = self._mask[:, self._written : self._written + len(values), None].transpose(0, 1)
         self._written += len(values)
-        grouped = values.view(len(values), len(self._mask), -1, values.shape[-1])
+        grouped = values.to(mask.device).view(len(values), len(self._mask), -1, values.shape[-1])
         return (grouped * mask).sum(0).flatten(0, 1)
 
 
@@ -219,10 +219,10 @@ class _AfterNorm:
     def __init__(self, model: LanguageModel, base: Base, layer: int) -> None:
         norm = model.anatomy.blocks[layer].post_attn
         self._norm = torch.nn.Identity() if norm is None else norm
-        self._attn = base.attn[layer].flatten(0, 1).to(model.accumulate)
+        self._attn = base.attn[layer].flatten(0, 1).to(model.device, model.accumulate)
         self._start: Tensor = self._norm(self._attn)
 
     def __call__(self, change: Tensor) -> Tensor:
         """norm(base + change) − norm(base) of ``[..., tokens, d_model]``."""
         changed: Tensor = self._norm(self._attn + change) - self._start
-        return changed
+        return changed.to(change.device)

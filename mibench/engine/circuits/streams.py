@@ -1,7 +1,8 @@
 """Residual streams of a circuit: which sources each destination reads, summed as differences from the base.
 
 The stream read by a destination is its base stream plus the sum, over the sources it reads inside the circuit, of
-(value now − base value). Sources are rows of one buffer; destinations are matrix products with their masks.
+(value now − base value). Sources are rows of one buffer on the device of the inputs; destinations are matrix products
+with their masks.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class LinearStreams:
     def read_logits(self) -> Tensor:
         """Difference of the stream read by the logits at the last position, ``[batch, d_model]``."""
         rows = self.buffer.view(-1, self.batch, self.n_pos, self.d_model)
-        last = rows[:, torch.arange(self.batch, device=rows.device), self.last]
+        last = rows[:, torch.arange(self.batch, device=rows.device), self.last.to(rows.device)]
         return torch.einsum("s,sbd->bd", _as(self.schedule.logits, self.buffer), last)
 
     def _add(self, sums: Tensor, masks: BoolArray, covered: int) -> Tensor:
@@ -71,6 +72,8 @@ class LinearStreams:
         """Row where the layer's masks begin, sources already covered, and their sums."""
         first = layer - layer % LAYERS_AT_ONCE
         if self._group[0] != first:
+            # Sums of the layers before are let go of before new ones are made.
+            self._group = (-1, 0, self.buffer)
             self._group = (first, self.written, self._sum_before(first))
         _, covered, sums = self._group
         start = sum(_rows(self.schedule, earlier) for earlier in range(first, layer))
@@ -101,7 +104,7 @@ class PostNormStreams(LinearStreams):
         self._plain = ~head
         self._layers = [np.flatnonzero(head & (layer_of == layer)) for layer in range(graph.n_layers)]
         self._norms = [block.post_attn for block in model.anatomy.blocks]
-        self._attn = [part.flatten(0, 1).to(model.accumulate) for part in base.attn]
+        self._attn = [part.flatten(0, 1).to(model.device, model.accumulate) for part in base.attn]
 
     def read_heads(self, layer: int) -> Tensor:
         """Differences of the streams read by the layer's distinct masks, ``[masks, tokens, d_model]``."""
@@ -125,7 +128,7 @@ class PostNormStreams(LinearStreams):
                 chosen = np.zeros(masks.shape[1], dtype=np.bool_)
                 chosen[present] = True
                 changed = norm(attn + self._product(masks[used], chosen)) - norm(attn)
-                out[torch.from_numpy(np.flatnonzero(used)).to(out.device)] += changed
+                out[torch.from_numpy(np.flatnonzero(used)).to(out.device)] += changed.to(out.device)
         return out
 
     def _product(self, masks: BoolArray, chosen: BoolArray) -> Tensor:

@@ -7,7 +7,9 @@ import hashlib
 
 import torch
 
+from mibench.core.errors import ModelError
 from mibench.engine.model import LanguageModel
+from mibench.models.placement import is_offloaded
 
 
 def shuffled_weights(model: LanguageModel, seed: int) -> LanguageModel:
@@ -21,7 +23,16 @@ def shuffled_weights(model: LanguageModel, seed: int) -> LanguageModel:
     Args:
         model: The model to copy.
         seed: Seed of the permutations.
+
+    Raises:
+        ModelError: Some of its weights are on the CPU or on disk, for lack of room.
     """
+    if is_offloaded(model.hf):
+        raise ModelError(
+            "The weights of this model cannot be shuffled.",
+            why="Some are on the CPU or on disk, and a copy has to have all of them.",
+            do="Use more devices, a smaller dtype, or leave out this control.",
+        )
     shuffled = copy.deepcopy(model.hf)
     with torch.no_grad():
         for name, parameter in shuffled.named_parameters():

@@ -107,7 +107,7 @@ def _read(model: LanguageModel, stream: Tensor, labels: Tensor, pairs: Tensor) -
 
 def logits_of(model: LanguageModel, stream: Tensor) -> Tensor:
     """Logits ``[..., vocab]`` of the stream before the final norm, ``[..., d_model]``."""
-    return model.anatomy.logits(model.anatomy.final_norm(stream))
+    return model.anatomy.logits(model.anatomy.final_norm(stream)).to(model.device)
 
 
 def gives(greedy: np.ndarray, prompt: Prompt, accepted: Sequence[Ids]) -> np.ndarray:

@@ -86,7 +86,8 @@ class Editor:
         for group in tokens.groups(stack.ids):
             rows = [stack.ids[place] for place in group]
             batch = torch.tensor(group, device=value.device)[:, None]
-            index = (batch, slot, tokens.indices(rows).to(value.device) - stack.starts[batch])
+            starts = stack.starts.to(value.device)
+            index = (batch, slot, tokens.indices(rows).to(value.device) - starts[batch])
             value = self._put(value, index, event, self._sources.at(event.site, rows))
         return value
 
@@ -95,7 +96,7 @@ class Editor:
         if event.place.stage is Stage.HEADS:
             value = value.view(*shape[:-1], self._model.anatomy.n_heads, -1)
         base = value[at]
-        made = event.edit(base.to(source.dtype), source)
+        made = event.edit(base.to(source), source)
         if made.shape != base.shape:
             raise MethodError(
                 f"The edit at {event.site.name} gave shape {list(made.shape)}.",
@@ -105,4 +106,4 @@ class Editor:
         # Autograd still needs the old value; without it there is no use for a copy.
         indices = tuple(torch.as_tensor(part, device=value.device) for part in at)
         put = value.index_put if torch.is_grad_enabled() else value.index_put_
-        return put(indices, made.to(base.dtype)).view(shape)
+        return put(indices, made.to(base)).view(shape)

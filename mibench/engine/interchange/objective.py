@@ -73,6 +73,6 @@ class Objective:
 
     def _squared(self, logits: Tensor, rows: Sequence[EncodedInterchange]) -> Tensor:
         pairs = torch.tensor([row.target.tokens if row.target else (0, 0) for row in rows], device=logits.device)
-        chosen = logits[:, 0].gather(1, pairs)
+        chosen = logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32)).gather(1, pairs)
         wanted = torch.from_numpy(targets(rows, self.coefficients)).to(chosen)
         return (chosen[:, 0] - chosen[:, 1] - wanted) ** 2

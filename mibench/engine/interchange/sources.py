@@ -58,12 +58,13 @@ class Activations:
 
     def flat(self, site: Site) -> Tensor:
         """Activations at the tokens of all rows, one after another, ``[tokens, width]``, in the accumulating type."""
-        return self._of(site).to(self._model.accumulate)
+        return self._of(site).to(self._model.device, self._model.accumulate)
 
     def at(self, site: Site, rows: Sequence[int]) -> Tensor:
         """Activations of rows whose position has equally many tokens, ``[rows, n_pos, width]``."""
-        numbers = self._tokens(site.position).numbers(rows).to(self._model.device)
-        return self._of(site)[numbers].to(self._model.accumulate)
+        whole = self._of(site)
+        numbers = self._tokens(site.position).numbers(rows).to(whole.device)
+        return whole[numbers].to(self._model.device, self._model.accumulate)
 
     def stacked(self, site: Site) -> Tensor:
         """Activations of all rows, ``[rows, n_pos, width]``.
@@ -98,7 +99,8 @@ class Activations:
             def read(value: Tensor) -> None:
                 if key not in found:
                     found[key] = value.new_empty(tokens[key[1]].total, value.shape[-1])
-                found[key][numbers] = value[batch, index]
+                at = value.device
+                found[key][numbers.to(at)] = value[batch.to(at), index.to(at)]
 
             return read
 

@@ -6,13 +6,12 @@ Tokens before the first edited one are those of the plain run: of them only keys
 
 from __future__ import annotations
 
-import copy
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from mibench.engine.attention import Context
+from mibench.engine.attention import Context, unhooked
 from mibench.engine.interchange.edits import Editor, Stack
 from mibench.engine.interchange.reading import Place, Stage
 from mibench.engine.interchange.tape import KeysValues
@@ -51,7 +50,8 @@ class Suffix:
         pass_ = _Pass(stack, n_layers, keep=kept is not None)
         stream = stack.tape.streams[stack.plans[0].join].new_empty(0)
         for layer in range(0 if kept is not None else stack.plans[0].join, n_layers + 1):
-            stream = pass_.joined(stream, layer)
+            # Beyond the last layer is the final norm, which fetches its inputs.
+            stream = pass_.joined(stream.to(self._model.places[min(layer, n_layers - 1)]), layer)
             if stream.numel():
                 stream = self._editor.apply(stream, stack, Place(layer, Stage.STREAM))
                 stream = self._block(layer, stream, pass_) if layer < n_layers else stream
@@ -75,7 +75,7 @@ class Suffix:
         rows, copies, size, width = normed.shape
         shape = (rows, copies * size, width) if pass_.folded else (rows * copies, size, width)
         cache = pass_.cache(layer, copies)
-        context = pass_.windows.context(layer, copies)
+        context = pass_.windows.context(layer, copies, normed.device)
         heads = self._attention[layer](normed.reshape(shape), context, cache)
         return heads.view(rows, copies, size, heads.shape[-1])
 
@@ -85,10 +85,7 @@ class OpenAttention:
 
     def __init__(self, anatomy: Anatomy, layer: int) -> None:
         attn = anatomy.blocks[layer].attn
-        self._core = copy.copy(attn)
-        self._core._modules = dict(attn._modules)  # noqa: SLF001
-        self._core._forward_hooks = type(attn._forward_hooks)()  # noqa: SLF001
-        self._core._forward_pre_hooks = type(attn._forward_pre_hooks)()  # noqa: SLF001
+        self._core = unhooked(attn)
         setattr(self._core, anatomy.layout.out, nn.Identity())
         self._cache = anatomy.layout.cache
 
@@ -140,7 +137,7 @@ class _Pass:
             return stream
         narrow = layer == self._n_layers and not stack.late
         base = stack.tape.stream(layer, stack.rows, stack.answers if narrow else stack.window)
-        joining = base[:, None].repeat(1, new, 1, 1)
+        joining = base[:, None].repeat(1, new, 1, 1).to(stream.device)
         return torch.cat([stream, joining], dim=1) if stream.numel() else joining
 
     def cache(self, layer: int, copies: int) -> Feed | None:
@@ -170,5 +167,5 @@ class _Pass:
 
 def _pick(value: Tensor, wanted: Tensor) -> Tensor:
     """Tokens ``wanted`` ``[rows, answers]`` of ``value`` ``[rows, plans, pos, width]``."""
-    index = wanted[:, None, :, None].expand(-1, value.shape[1], -1, value.shape[-1])
+    index = wanted.to(value.device)[:, None, :, None].expand(-1, value.shape[1], -1, value.shape[-1])
     return value.gather(2, index)

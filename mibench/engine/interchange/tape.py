@@ -46,11 +46,12 @@ class Tape:
 
         Beyond a prompt's end its last token is repeated: attention is causal, so nothing real reads it.
         """
-        return self.streams[layer][self._numbers(rows, positions)]
+        stream = self.streams[layer]
+        return stream[self._numbers(rows, positions).to(stream.device)]
 
     def prefix(self, layer: int, rows: Tensor, length: int) -> KeysValues:
         """Keys and values of the first positions, ``[rows, n_kv_heads, length, head_dim]``."""
-        numbers = self._numbers(rows, torch.arange(length, device=rows.device))
+        numbers = self._numbers(rows, torch.arange(length, device=rows.device)).to(self.keys[layer].device)
         return self.keys[layer][numbers].transpose(1, 2), self.values[layer][numbers].transpose(1, 2)
 
     def context(self, length: int) -> list[Context]:
@@ -96,7 +97,7 @@ def join(tapes: Sequence[Tape]) -> Tape:
 
     def whole(parts: list[dict[int, Tensor]]) -> dict[int, Tensor]:
         return {
-            layer: torch.cat([part.pop(layer)[index] for part, index in zip(parts, real, strict=True)])
+            layer: torch.cat([_at(part.pop(layer), index) for part, index in zip(parts, real, strict=True)])
             for layer in sorted(parts[0])
         }
 
@@ -117,6 +118,10 @@ def tape_bytes(model: LanguageModel, tokens: int, layers: Collection[int] | None
     blocks = anatomy.n_layers - (0 if layers is None else min(layers))
     width = streams * anatomy.d_model + 2 * blocks * anatomy.n_kv_heads * anatomy.head_dim
     return tokens * width * model.dtype.itemsize
+
+
+def _at(part: Tensor, index: Tensor) -> Tensor:
+    return part[index.to(part.device)]
 
 
 def _real(tape: Tape) -> Tensor:

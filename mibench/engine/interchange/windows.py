@@ -14,6 +14,8 @@ from torch import Tensor
 
 from mibench.engine.attention import Context
 
+_Key = tuple[int, int, torch.device]
+
 
 class Windows:
     """Contexts for windows of ``size`` tokens.
@@ -34,22 +36,24 @@ class Windows:
         # One row stands for all where they are alike.
         self._starts = starts[:1, None] if bool((starts == starts[0]).all()) else starts[:, None]
         self._steps = torch.arange(size, device=starts.device)
-        self._masks: dict[tuple[int, int], Tensor | None] = {}
-        self._angles: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._masks: dict[_Key, Tensor | None] = {}
+        self._angles: dict[_Key, tuple[Tensor, Tensor]] = {}
 
-    def context(self, layer: int, copies: int) -> Context:
-        """The context of a layer when every row has so many copies, ``copies`` fastest."""
+    def context(self, layer: int, copies: int, place: torch.device) -> Context:
+        """The context of a layer on ``place`` when every row has so many copies, ``copies`` fastest."""
         known = self._contexts[layer]
-        key = (id(known.mask), copies)
+        key = (id(known.mask), copies, place)
         if key not in self._masks:
-            self._masks[key] = self._mask(known.mask, copies)
-        return Context(self._masks[key], None if known.rotary is None else self._rotary(known.rotary, copies))
+            made = self._mask(None if known.mask is None else known.mask.to(self._starts.device), copies)
+            self._masks[key] = None if made is None else made.to(place)
+        return Context(self._masks[key], None if known.rotary is None else self._rotary(known.rotary, copies, place))
 
-    def _rotary(self, rotary: tuple[Tensor, Tensor], copies: int) -> tuple[Tensor, Tensor]:
-        key = (id(rotary[0]), copies)
+    def _rotary(self, rotary: tuple[Tensor, Tensor], copies: int, place: torch.device) -> tuple[Tensor, Tensor]:
+        key = (id(rotary[0]), copies, place)
         if key not in self._angles:
             at = self._positions(rotary[0].shape[1])
-            self._angles[key] = self._copied(rotary[0][0][at], copies), self._copied(rotary[1][0][at], copies)
+            cosines, sines = (self._copied(part[0].to(at.device)[at], copies).to(place) for part in rotary)
+            self._angles[key] = cosines, sines
         return self._angles[key]
 
     def _positions(self, length: int) -> Tensor:

@@ -11,6 +11,7 @@ from mibench.artifacts.dictionaries.latent_cards import Effect
 from mibench.core.hook_points import HookKind
 from mibench.engine.dictionaries.coder import Coder
 from mibench.engine.model import LanguageModel
+from mibench.models.placement import present
 
 Decode = Callable[[Sequence[int]], str]
 """From ids to text, special tokens and spaces as they are."""
@@ -61,8 +62,9 @@ def _effects(rows: Tensor, model: LanguageModel) -> Tensor:
     wide = rows.to(model.accumulate)
     if norm.centred:
         wide = wide - wide.mean(-1, keepdim=True)
-    head = model.hf.get_output_embeddings().weight.detach()
-    logits = (wide * norm.scale.to(model.accumulate)).to(head.dtype) @ head.T
+    with present(model.hf.get_output_embeddings()):
+        head = model.hf.get_output_embeddings().weight.detach().to(rows.device)
+    logits = (wide * norm.scale.to(wide)).to(head.dtype) @ head.T
     logits = logits.to(torch.float64)
     centred: Tensor = logits - logits.mean(-1, keepdim=True)
     return centred

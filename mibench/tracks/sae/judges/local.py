@@ -12,6 +12,7 @@ from mibench.core.errors import ModelError
 from mibench.core.files import is_folder
 from mibench.models.digest import folder_digest
 from mibench.models.load import HFModel, load_hf
+from mibench.models.placement import main_device
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer
 from mibench.tracks.sae.judges.judge import NoAnswerError, Question, storable
@@ -68,7 +69,7 @@ class LocalJudge:
         if longest is not None and len(ids) + question.max_tokens > longest:
             told = f"question and answer have {len(ids)} + {question.max_tokens} tokens, and it reads {longest}"
             raise NoAnswerError(told)
-        given = torch.tensor([ids], device=found.model.device)
+        given = torch.tensor([ids], device=main_device(self.device))
         with torch.inference_mode(), quiet_transformers():
             written = found.model.generate(
                 given,
