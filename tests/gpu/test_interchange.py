@@ -1,4 +1,4 @@
-"""Interchange interventions on a graphics card give what they give on the processor.
+"""Featurizers trained on a graphics card are near those trained on the processor.
 
     pytest tests/gpu -m gpu
 
@@ -13,17 +13,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from alignment_cases import HEADS, LAST, rows, view
+from alignment_cases import LAST, view
 from tiny_models import tiny_model
 
-from mibench.core.sites import Component, Site
-from mibench.engine.interchange.interchanges import Interchanges
-from mibench.engine.interchange.options import Intervention, SiteEdit
 from mibench.engine.model import LanguageModel
 from mibench.methods.method import METHODS
 
 DEVICE = os.environ.get("MIBENCH_TEST_DEVICE", "cuda")
-FAMILIES = ["gpt2", "llama", "gemma2", "qwen2", "gpt_neox"]
 
 pytestmark = [
     pytest.mark.gpu,
@@ -33,23 +29,6 @@ pytestmark = [
 
 def on(device: str, name: str) -> LanguageModel:
     return LanguageModel(tiny_model(name, torch.float32).to(device))
-
-
-def half(base: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
-    return (base + source) / 2
-
-
-def interventions() -> list[Intervention]:
-    places = [Site(0, "last"), Site(1, "first", Component.RESIDUAL_PRE), Site(1, "all", Component.MLP), HEADS[0]]
-    single: list[Intervention] = [(SiteEdit(site, half),) for site in places]
-    return [*single, tuple(SiteEdit(site, half) for site in HEADS)]
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_answers_after_an_interchange_are_those_of_the_processor(name: str) -> None:
-    # "all" takes as many tokens from the source as it replaces.
-    found = [Interchanges(on(device, name), rows()).run(interventions()) for device in (DEVICE, "cpu")]
-    assert np.abs(found[0].label_logprob - found[1].label_logprob).max() < 2e-3
 
 
 @pytest.mark.parametrize("name", ["das", "dbm", "pca", "random-subspace"])
