@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from mibench.cli.amounts import duration, size
+from mibench.cli.outlook_text import job_columns, job_json, misfits, whole_json, whole_text
 from mibench.cli.report import print_error, print_json, print_table
 from mibench.core.errors import MibenchError
 from mibench.core.specs import Track
@@ -15,12 +17,13 @@ from mibench.runner.dictionary_forecast import StoreForecast, forecasts
 from mibench.runner.execute import check_names
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.needs import Checks, Needs
+from mibench.runner.outlook import outlooks, whole
 from mibench.runner.plan import Job, plan_cells
 from mibench.runner.settings import RunSettings
 
 
 def show_plan(settings: RunSettings, *, as_json: bool) -> None:
-    """Print what each cell needs and the jobs; models are not fetched, data sets are.
+    """Print what each cell needs, the jobs, and what they take; models are not fetched, data sets are.
 
     Raises:
         UsageError: The settings name something that does not exist.
@@ -30,24 +33,34 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
     check_jobs([job for job, _ in planned])
     jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in planned]
     stores = forecasts([(job, own) for job, own in planned if job.track is Track.SAE])
+    ahead = outlooks(planned, settings)
+    total = whole(ahead, planned, settings)
     if as_json:
-        found = [_row(job) | _needs(needs) | {"skip": _problem(needs)} for job, needs in jobs]
-        print_json({"jobs": found, "activations": [asdict(one) for one in stores]} if stores else found)
+        rows = [
+            _row(job) | _needs(needs) | job_json(one) | {"skip": _problem(needs)}
+            for (job, needs), one in zip(jobs, ahead, strict=True)
+        ]
+        print_json({"jobs": rows, "activations": [asdict(one) for one in stores], "total": whole_json(total)})
         return
     cells = list(dict.fromkeys(needs for job, needs in jobs if not job.control))
     n_cells = len({(job.variable, needs) for job, needs in jobs if not job.control})
     title = f"{n_cells} cells" if n_cells == len(cells) else f"{n_cells} cells, by task and model"
     print_table([_needs(needs) | {"here": "no" if needs.skip else "yes"} for needs in cells], title)
-    print_table([_row(job) for job, _ in jobs], f"{len(jobs)} jobs")
+    print_table([_row(one.job) | job_columns(one) for one in ahead], f"{len(jobs)} jobs")
     if stores:
         print_table(
             [store_row(one, settings) for one in stores], "activations, each computed once for all dictionaries"
         )
-        click.echo("Time is that of computing activations; training and scoring come on top, and are not forecast.")
+        click.echo("Their time is that of computing activations alone.")
     for error, names in by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
         print_error(error)
-    click.echo("Of a model that is here, or can be had, the data was fetched; no model was. Memory is not forecast.")
+    for problem, count in misfits(ahead):
+        click.echo(f"would not fit: {count} {'job' if count == 1 else 'jobs'}")
+        print_error(problem)
+    for sentence in whole_text(total):
+        click.echo(sentence)
+    click.echo("Of a model that is here, or can be had, the data was fetched; no model was.")
 
 
 def by_reason(cells: list[Needs]) -> dict[MibenchError, list[str]]:
@@ -102,23 +115,6 @@ def store_row(one: StoreForecast, settings: RunSettings) -> dict[str, Any]:
         kept: "?" if one.bytes is None else size(one.bytes),
         "time here, roughly": "?" if one.hours is None else duration(3600 * one.hours),
     }
-
-
-def size(n_bytes: float) -> str:
-    """Return a number of bytes in the unit in which it is read."""
-    unit = next((unit for unit in ("kB", "MB", "GB") if n_bytes < 1e3 * _UNITS[unit]), "TB")
-    return f"{n_bytes / _UNITS[unit]:.3g} {unit}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit in which it is read."""
-    if seconds < 1:
-        return "under 1 s"
-    unit, length = next(((unit, one) for unit, one in (("s", 1), ("min", 60)) if seconds < 60 * one), ("h", 3600))
-    return f"{seconds / length:.2g} {unit}" if seconds < 100 * length else f"{seconds / length:.0f} {unit}"
-
-
-_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
 def _problem(needs: Needs) -> dict[str, str] | None:

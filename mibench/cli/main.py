@@ -16,6 +16,7 @@ from mibench.core.errors import MibenchError
 COMMANDS = {
     "list": "What there is: tasks, models, methods, metrics, records.",
     "run": "Run methods on tasks and models, and score them.",
+    "pull": "Fetch what a run needs, where there is a network.",
     "discover": "Run one method and write its artifact.",
     "score": "Score artifact files.",
     "validate": "Compute published curves, and compare.",
@@ -94,9 +95,7 @@ def _module(name: str) -> str:
 )
 @click.version_option(mibench.__version__, prog_name="mibench")
 def cli() -> None:
-    """A benchmark harness for mechanistic interpretability.
-    Exit status: 0 done, 1 something failed or did not pass, 2 wrong usage.
-    """
+    """Benchmark mechanistic interpretability. Exit: 0 done, 1 failed, 2 wrong use."""
 
 
 def main(arguments: list[str] | None = None) -> Any:

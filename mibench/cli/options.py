@@ -65,7 +65,18 @@ _SCORE = [
     click.option(
         "--baseline", help="Take the records of methods that were run before from this folder, not run again."
     ),
-    click.option("--executor", type=click.Choice(["serial"]), help="[default: serial]"),
+    click.option("--executor", help="What runs the cells: serial, process, slurm or ray.  [default: serial]"),
+    click.option("--workers", type=int, help="Workers at once, of other executors than serial.  [default: 1]"),
+    click.option(
+        "--devices",
+        multiple=True,
+        callback=lambda _, __, value: _commas(value),
+        help="Devices of torch that workers take turns at. Repeats.  [default: --device for all]",
+    ),
+    click.option(
+        "--scheduler", multiple=True, metavar="KEY=VALUE", help="What the executor's scheduler is told. Repeats."
+    ),
+    click.option("--time-limit", type=float, help="Seconds that a cell may take.  [default: as long as it takes]"),
 ]
 _SITES = [
     click.option(
@@ -199,19 +210,23 @@ def _layers(values: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+_EXAMPLES = {"set": "steps=5", "scheduler": "partition=gpu"}
+
+
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Keep the options that were given, under the names of run settings."""
     named = {name.rstrip("_"): value for name, value in options.items()}
     chosen = {name: value for name, value in named.items() if value is not None and value != ()}
     chosen = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
-    if "set" in chosen:
-        chosen["set"] = parameters(chosen["set"])
+    for name in ("set", "scheduler"):
+        if name in chosen:
+            chosen[name] = parameters(chosen[name], flag=name)
     if "cells" in chosen:
         chosen["cells"] = [_value(text) for text in chosen["cells"]]
     return chosen
 
 
-def parameters(texts: list[str]) -> dict[str, Any]:
+def parameters(texts: list[str], flag: str = "set") -> dict[str, Any]:
     """Split ``key=value`` texts; values mean what they mean in RUN.yaml, and are texts where that is nothing.
 
     Raises:
@@ -223,10 +238,12 @@ def parameters(texts: list[str]) -> dict[str, Any]:
         if not equals or not key or key in found:
             if key in found:
                 sweep = f"{{METHOD: [{{{key}: {found[key]}}}, {{{key}: {value}}}]}}"
-                do = f"For several values, give mibench run --sweep '{sweep}'."
-                raise UsageError(f"--set {text} cannot be used.", why="A key is given twice.", do=do)
-            why = "A parameter is written key=value."
-            raise UsageError(f"--set {text} cannot be used.", why=why, do="Write --set steps=5.")
+                do = (
+                    f"For several values, give mibench run --sweep '{sweep}'." if flag == "set" else "Give one of them."
+                )
+                raise UsageError(f"--{flag} {text} cannot be used.", why="A key is given twice.", do=do)
+            why, do = "A parameter is written key=value.", f"Write --{flag} {_EXAMPLES[flag]}."
+            raise UsageError(f"--{flag} {text} cannot be used.", why=why, do=do)
         found[key] = _value(value)
     return found
 

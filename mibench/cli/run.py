@@ -46,16 +46,22 @@ _EXAMPLE = """Example:
 @sweep_options
 @click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]")
 @score_options
-@click.option("--dry-run", is_flag=True, help="List what each cell needs and the jobs, and stop.")
+@click.option("--dry-run", is_flag=True, help="List what each cell needs and takes and the jobs, and stop.")
+@click.option("--tiny", is_flag=True, help="Try every kind of cell in about a minute; its numbers mean nothing.")
 @json_option
-def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: Any) -> None:
+def command(run_file: str | None, *, dry_run: bool, tiny: bool, as_json: bool, **options: Any) -> None:
     """Run methods on tasks and models, and score them.
 
     Lists give the product. Flags go over the keys of RUN.yaml, which have the same names, and over what its cells
-    say; --task and --model choose among its cells; --set adds to set. A cell with a good record is not run again; a
-    killed run goes on where it stopped. A cell of RUN.yaml whose model or data cannot be had here is skipped.
+    say; --task and --model choose among its cells; --set adds to set, --scheduler to scheduler. A cell with a good
+    record is not run again; a killed run goes on where it stopped. Two runs on one folder share its cells. A cell of
+    RUN.yaml whose model or data cannot be had here is skipped.
     """
     settings = _settings(run_file, options)
+    if tiny:
+        from mibench.cli.tiny import made_tiny
+
+        settings = made_tiny(settings)
     if dry_run and settings.artifact and not settings.methods:
         from mibench.cli.dry_run_artifacts import show_artifact_plan
 
@@ -71,6 +77,10 @@ def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: An
 
     with Show(silent=as_json) as show:
         report = _do(settings, show)
+    if tiny:
+        from mibench.cli.tiny import end_tiny
+
+        end_tiny(settings, as_json=as_json)
     finish(report, settings, as_json=as_json)
 
 
@@ -89,8 +99,9 @@ def _settings(run_file: str | None, options: dict[str, Any]) -> RunSettings:
 
     values = {} if run_file is None else read_run_file(run_file)
     flags = given(options)
-    if isinstance(values.get("set"), dict) and "set" in flags:
-        flags["set"] = values["set"] | flags["set"]
+    for name in ("set", "scheduler"):
+        if name in flags and isinstance(values.get(name), dict):
+            flags[name] = values[name] | flags[name]
     if isinstance(values.get("cells"), list):
         values["cells"] = [_under(flags, cell) for cell in values["cells"]]
     settings = run_settings(values | flags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from mibench.cli.model_folders import model_folder_option, named_folders
 from mibench.cli.report import json_option, plain, print_json
 from mibench.cli.shared_task_teams import add, nominate, register, withdraw
 from mibench.cli.shared_task_text import opened, print_failures, print_status, state_of, status_values
+from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mibench.intake.round import SplitName
@@ -28,6 +29,7 @@ _EVALUATE = """Example:
 \b
     mibench shared-task evaluate rounds/2030
     mibench shared-task evaluate rounds/2030 --split final --workers 4
+    mibench shared-task evaluate rounds/2030 --executor slurm --workers 20 --scheduler cpus=8
 """
 _folder = click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 _sandbox = click.option(
@@ -113,12 +115,22 @@ def status(folder: Path, *, audit: bool, as_json: bool) -> None:
     type=click.IntRange(0, 256),
     default=1,
     show_default=True,
-    help="Worker processes here; 0: only those of other machines (mibench shared-task work).",
+    help="Workers at once; 0: only those that are started by hand (mibench shared-task work).",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["process", "slurm", "ray"]),
+    default="process",
+    show_default=True,
+    help="What starts workers: this machine, or a cluster that sees FOLDER.",
+)
+@click.option("--scheduler", multiple=True, metavar="KEY=VALUE", help="What Slurm or Ray is told. Repeats.")
 @_sandbox
 @click.option("--trust-code", is_flag=True, help="Run methods that wait, in the sandbox, and score what they make.")
 @json_option
-def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, trust_code: bool, as_json: bool) -> None:
+def evaluate(
+    folder: Path, *, split: SplitName, workers: int, sandbox: str, trust_code: bool, as_json: bool, **hire: Any
+) -> None:
     """Score every submission that waits, each in a sandbox without network. What fails is said, and stops no other.
 
     The final split is scored once, after closing, for what teams nominated.
@@ -135,7 +147,7 @@ def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, trus
     state.waiting(split)
     backend = find_backend(sandbox)
     state.repair(check_of(RoundFolder(folder), rules))
-    pace = Pace(observer=_said if not as_json else _silent, trust_code=trust_code)
+    pace = Pace(observer=_said if not as_json else _silent, trust_code=trust_code, **_hired(**hire))
     report = evaluate(RoundFolder(folder), split, workers, backend, pace)
     if as_json:
         print_json(asdict(report))
@@ -156,7 +168,6 @@ def evaluate(folder: Path, *, split: SplitName, workers: int, sandbox: str, trus
 @json_option
 def work(spool: Path, *, sandbox: str, once: bool, as_json: bool) -> None:
     """Score jobs of a SPOOL folder that a driver on this or another machine fills, until it is stopped."""
-    from mibench.core.errors import UsageError
     from mibench.sandbox.backends import find_backend
     from mibench.shared_task.spool import Spool
     from mibench.shared_task.work import stop_on_terminate
@@ -241,6 +252,22 @@ def verify(context: click.Context, /, round_file: Path, revealed: Path, *, as_js
     for one in () if as_json else done:
         click.echo(plain(f"{one.split}: {one.fault or f'is what was committed to, {one.commitment}.'}"))
     context.exit(1 if any(one.fault for one in done) else 0)
+
+
+def _hired(executor: str, scheduler: tuple[str, ...]) -> dict[str, Any]:
+    """Where workers are from, and the threads of their scorers: those of one task of a scheduler."""
+    from mibench.cli.options import parameters
+    from mibench.shared_task.scheduled import hire_from
+
+    if executor == "process":
+        if scheduler:
+            do = "Leave it out, or give --executor slurm or --executor ray."
+            raise UsageError("--scheduler means nothing here.", why="Workers are processes of this machine.", do=do)
+        return {}
+    options = parameters(list(scheduler), flag="scheduler")
+    cpus = options.get("cpus", options.get("num_cpus", 1))
+    threads = max(1, int(cpus)) if isinstance(cpus, int | float) else 1
+    return {"hire": hire_from(executor, options), "threads": threads}
 
 
 def _said(done: int, total: int) -> None:

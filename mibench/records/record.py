@@ -122,7 +122,8 @@ class Cost(_Part):
     cpu_seconds: Amount | None = None
     """Processor seconds of this process, all threads together."""
     peak_bytes: Count | None = None
-    """Highest resident memory of this process; None where the system does not tell."""
+    """Most memory at any time: of tensors on the fullest accelerator, or, without one, resident memory of this process;
+    None where the system does not tell."""
     forward_passes: Amount = 0.0
     """Forward passes of one example through the whole model; a part of the layers counts as a fraction."""
     backward_passes: Amount = 0.0
@@ -164,6 +165,8 @@ class Provenance(_Part):
     """Whether a batch held several lengths, padded."""
     executor: Text = "serial"
     """Executor of the run."""
+    attempt: Annotated[int, Field(ge=1)] = 1
+    """Which try of the cell it is, after workers were lost at it."""
     determinism: dict[str, bool | str] = {}
     """Flags and environment variables that decide whether a repeat gives the same bits."""
     command: list[str] = []

@@ -9,9 +9,10 @@ takes its place. Folder names are for people and are never parsed.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ STALE_SECONDS = 3600.0
 """A file without a record may belong to a writer at work until it is this old."""
 
 _CELL_ID = re.compile(r"[0-9a-f]{32}")
+_RECORD = re.compile(r"[0-9a-f]{32}\.json")
 _BESIDE = re.compile(r"\.[0-9a-f]{32}\..+\.tmp|[0-9a-f]{32}\.[A-Za-z0-9_-]+\.[0-9a-f]{12}\.[a-z0-9]+")
 
 
@@ -107,10 +109,22 @@ class Store:
                 why=f"{self.folder} does not hold it.",
                 do="Run the cell, or give the folder that holds it.",
             )
-        return _read(path)
+        return read_record(path)
 
-    def table(self, record: RunRecord, name: str) -> pd.DataFrame:
+    def table(
+        self,
+        record: RunRecord,
+        name: str,
+        columns: Collection[str] | None = None,
+        categories: Collection[str] = (),
+    ) -> pd.DataFrame:
         """Return a table of ``record``, after checking its digest.
+
+        Args:
+            record: The record.
+            name: The table.
+            columns: Those to read, as far as the table has them; None: all.
+            categories: Columns of texts to give as categories, which takes less time.
 
         Raises:
             StoreError: The record has no such table, or the file is missing or damaged.
@@ -120,7 +134,7 @@ class Store:
             content = path.read_bytes()
         except OSError as error:
             raise missing_file(path, error) from error
-        return read_table(content, record.tables[name])
+        return read_table(content, record.tables[name], columns, categories)
 
     def table_file(self, record: RunRecord, name: str) -> Path:
         """Return where a table of ``record`` lies, after checking its digest.
@@ -175,7 +189,7 @@ class Store:
         Raises:
             StoreError: A record is broken; the message names its file.
         """
-        records = [_read(path) for path in self._paths()]
+        records = [read_record(path) for path in self._paths()]
         return sorted(records, key=lambda record: (*_names(record.cell), record.cell.id))
 
     def beside(self, cell: Cell) -> list[RunRecord]:
@@ -183,7 +197,7 @@ class Store:
         found = []
         for path in _records_in(self.path(cell).parent):
             with contextlib.suppress(StoreError):
-                found.append(_read(path))
+                found.append(read_record(path))
         return sorted(found, key=lambda record: record.cell.id)
 
     def frame(self) -> pd.DataFrame:
@@ -207,12 +221,12 @@ class Store:
         """
         removed = []
         for folder in sorted({path.parent for path in self.folder.rglob("*") if _BESIDE.fullmatch(path.name)}):
-            used = {ref.file for path in _records_in(folder) for ref in _references(_read(path))}
+            used = {ref.file for path in _records_in(folder) for ref in _references(read_record(path))}
             removed += _remove_stale(folder, used, cell_id="", older_than=older_than)
         return removed
 
     def _paths(self) -> Iterator[Path]:
-        return (path for path in sorted(self.folder.rglob("*.json")) if _CELL_ID.fullmatch(path.stem))
+        return (path for path in sorted(self.folder.rglob("*.json")) if is_record(path.name))
 
     def _find(self, cell: Cell | str) -> Path | None:
         if isinstance(cell, Cell):
@@ -223,9 +237,19 @@ class Store:
         return next(iter(sorted(self.folder.rglob(f"{cell}.json"))), None)
 
 
-def _read(path: Path) -> RunRecord:
+def read_record(path: Path, content: str | None = None) -> RunRecord:
+    """Return the record of a file.
+
+    Args:
+        path: The file, named by the id of its cell.
+        content: Its text, where that is at hand.
+
+    Raises:
+        StoreError: It is broken.
+    """
     try:
-        record = parse_record(read_text(path, max_bytes=MAX_RECORD_BYTES), source=str(path))
+        text = read_text(path, max_bytes=MAX_RECORD_BYTES) if content is None else content
+        record = parse_record(text, source=str(path))
     except StoreError:
         raise
     except MibenchError as error:
@@ -252,8 +276,13 @@ def _slug(name: str) -> str:
     return slug[:80] or "_"
 
 
+def is_record(name: str) -> bool:
+    """Tell whether a file is a record by its name."""
+    return _RECORD.fullmatch(name) is not None
+
+
 def _records_in(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.json") if _CELL_ID.fullmatch(path.stem)]
+    return [path for path in folder.glob("*.json") if is_record(path.name)]
 
 
 def _sweep_cell(target: Path, record: RunRecord) -> None:
@@ -265,10 +294,10 @@ def _remove_stale(folder: Path, used: set[str], *, cell_id: str, older_than: flo
     """Remove temporary and unreferenced files of ``cell_id`` (of every cell if empty) that have grown old."""
     limit = time.time() - older_than
     removed = []
-    for path in sorted(folder.iterdir()):
-        ours = _BESIDE.fullmatch(path.name) and path.name.lstrip(".").startswith(cell_id)
-        if not ours or path.name in used:
-            continue
+    # Many cells share a folder, and each write comes here: names first, and paths of few of them.
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.lstrip(".").startswith(cell_id))
+    for path in (folder / name for name in names if _BESIDE.fullmatch(name) and name not in used):
         # Another process may clean at the same time, and a file that stays does no harm.
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < limit:

@@ -56,3 +56,8 @@ class DictionaryBench:
     made: dict[str, Dictionary] = field(default_factory=dict)
     costs: dict[str, Cost] = field(default_factory=dict)
     prescored: dict[str, Scores] = field(default_factory=dict)
+
+    def forget_data(self) -> None:
+        """Let go of data and activations; they are prepared again, for batches of another size."""
+        self.evaluations.clear()
+        self.sources.clear()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 from mibench.core.specs import Cell
 from mibench.methods.method import METHODS
 from mibench.records.record import RunRecord
-from mibench.records.store import Store
+from mibench.records.store import Store, read_record
 from mibench.runner.cells import cell_of
 from mibench.runner.controls import CEILING, FLOOR, controlled_metrics, is_built_in, without_floors
 from mibench.runner.plan import Job, is_control
@@ -41,11 +43,27 @@ def controlled(record: RunRecord, job: Job, bench: Workbench, settings: RunSetti
         return with_controls(record, [], None)
     random, truth = (replace(job, method=METHODS.load(name), params={}) for name in (FLOOR, CEILING))
     draws = [cell_of(replace(random, seed=seed), bench, settings) for seed in range(settings.floor_draws)]
-    found = [store.read(cell) for cell in draws if store.has(cell)]
+    found = [known for cell in draws if (known := _control(cell, store)) is not None]
     if not settings.floor_draws or bench.truth(job.task) is None:
         return with_controls(record, found, None)
     best = cell_of(replace(truth, params=truth.method.parameters({}), seed=0), bench, settings)
-    return with_controls(record, found, store.read(best) if store.has(best) else None)
+    return with_controls(record, found, _control(best, store))
+
+
+def _control(cell: Cell, store: Store) -> RunRecord | None:
+    """The record of a control; None: there is none."""
+    path = store.path(cell)
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return _read(path, state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@lru_cache(maxsize=128)
+def _read(path: Path, *state: int) -> RunRecord:  # noqa: ARG001  a file that was replaced is read again
+    """The same few controls are asked for by every cell of a ground."""
+    return read_record(path)
 
 
 def is_draw(cell: Cell) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 import psutil
+import torch
 
+from mibench.engine.memory import device_peak, start_peak
 from mibench.records.record import Cost
 
 SAMPLE_SECONDS = 0.02
@@ -20,7 +23,11 @@ class Meter:
 
     Time and memory are those of this process, its threads together, without child processes. Peak memory is
     the highest resident size: exact where the block raises the process's own high-water mark (``ru_maxrss``),
-    else the highest of samples every 20 ms, which can miss a shorter spike below the earlier mark.
+    else the highest of samples every 20 ms, which can miss a shorter spike below the earlier mark. On devices with
+    memory of their own it is what tensors took there at most, on the fullest of them.
+
+    Args:
+        devices: Where the model computes; none: in the memory of the process.
 
     >>> with Meter() as meter:
     ...     meter.forward(8)
@@ -28,7 +35,9 @@ class Meter:
     8.0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, devices: Sequence[torch.device] = ()) -> None:
+        self._devices = tuple(devices)
+        self._on_device: int | None = None
         self._lock = threading.Lock()
         self._forward = 0.0
         self._backward = 0.0
@@ -41,6 +50,7 @@ class Meter:
         if self._started is not None:
             raise RuntimeError("a meter measures one block")
         self._memory.start()
+        start_peak(self._devices)
         self._started = _Clock()
         return self
 
@@ -51,6 +61,7 @@ class Meter:
         traceback: TracebackType | None,
     ) -> None:
         self._stopped = _Clock()
+        self._on_device = device_peak(self._devices)
         self._memory.stop()
 
     def forward(self, n_examples: float) -> None:
@@ -77,11 +88,15 @@ class Meter:
         return Cost(
             seconds=now.wall - start.wall,
             cpu_seconds=now.cpu - start.cpu,
-            peak_bytes=self._memory.peak(),
+            peak_bytes=self._peak(),
             forward_passes=forward,
             backward_passes=backward,
             examples=examples,
         )
+
+    def _peak(self) -> int:
+        on_device = self._on_device if self._stopped else device_peak(self._devices)
+        return self._memory.peak() if on_device is None else on_device
 
 
 class _Clock:

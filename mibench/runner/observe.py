@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mibench.engine.meter import Progress, no_progress
 from mibench.records.record import RunRecord
+from mibench.runner.events import Event
 
 
 class Observer(Protocol):
@@ -20,6 +21,9 @@ class Observer(Protocol):
     def done(self, label: str, record: RunRecord, *, reused: bool) -> None:
         """A job has ended, or its record was there already."""
 
+    def heard(self, event: Event, done: int, total: int) -> None:
+        """A worker tells of a job; so many of all jobs have ended. Told of jobs in this process too."""
+
 
 class Quiet:
     """An observer that shows nothing."""
@@ -32,4 +36,7 @@ class Quiet:
         return no_progress
 
     def done(self, label: str, record: RunRecord, *, reused: bool) -> None:
+        """Ignore."""
+
+    def heard(self, event: Event, done: int, total: int) -> None:
         """Ignore."""

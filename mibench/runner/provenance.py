@@ -11,11 +11,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import mibench
+from mibench.models.placement import main_device
 from mibench.records.record import Provenance
 
 ENVIRONMENT_FLAGS = ("CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "PYTHONHASHSEED")
@@ -41,6 +43,7 @@ class Setting:
         batch_tokens: Tokens a batch, at most.
         padded: Whether a batch held several lengths, padded.
         executor: Name of the executor.
+        attempt: Which try it is, after workers were lost.
         tolerance: Relative difference within which the setting may move a number.
     """
 
@@ -49,6 +52,7 @@ class Setting:
     batch_tokens: int | None = None
     padded: bool | None = None
     executor: str = "serial"
+    attempt: int = 1
     tolerance: float | None = None
 
 
@@ -64,10 +68,10 @@ def collect(setting: Setting | None = None, *, command: Sequence[str] | None = N
     setting = setting or Setting()
     return Provenance(
         mibench=mibench.__version__,
-        **git_state(Path(mibench.__file__).parent),
+        **_own_state(),
         python=platform.python_version(),
         platform=platform.platform(),
-        packages=package_versions(),
+        packages=_own_packages(),
         device=setting.device,
         device_name=_device_name(setting.device),
         cpu=_cpu_name(),
@@ -76,6 +80,7 @@ def collect(setting: Setting | None = None, *, command: Sequence[str] | None = N
         batch_tokens=setting.batch_tokens,
         padded=setting.padded,
         executor=setting.executor,
+        attempt=setting.attempt,
         determinism=_determinism(),
         command=redact(sys.argv if command is None else command),
         created_at=datetime.now(UTC),
@@ -123,6 +128,18 @@ def git_state(folder: Path) -> dict[str, Any]:
         # A folder of this machine says nothing to a stranger.
         "git_remote": redact_text(remote) if remote and _ELSEWHERE.match(remote) else None,
     }
+
+
+@cache
+def _own_state() -> dict[str, Any]:
+    """State of the tree that this process runs from, when it first asked: what it has imported stays as it was."""
+    return git_state(Path(mibench.__file__).parent)
+
+
+@cache
+def _own_packages() -> dict[str, str]:
+    """Versions of packages, likewise."""
+    return package_versions()
 
 
 def package_versions() -> dict[str, str]:
@@ -189,10 +206,10 @@ def _threads() -> int | None:
 
 
 def _device_name(device: str) -> str | None:
-    torch = _torch()
-    if torch is None or not device.startswith("cuda") or not torch.cuda.is_available():
+    torch, main = _torch(), main_device(device)
+    if torch is None or not main.startswith("cuda") or not torch.cuda.is_available():
         return None
-    return str(torch.cuda.get_device_name(device))
+    return str(torch.cuda.get_device_name(main))
 
 
 def _determinism() -> dict[str, bool | str]:

@@ -16,6 +16,7 @@ from mibench.core.sites import Component
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.core.yaml_text import load_yaml
 from mibench.runner.cell_keys import CellKeys, Context, Count, Head, HookName, Layer, MethodKeys, listed
+from mibench.runner.executors.executor import EXECUTORS
 
 MAX_RUN_FILE_BYTES = 1024 * 1024
 
@@ -24,7 +25,7 @@ EXTRAS: tuple[Extra, ...] = get_args(Extra)
 """What can be measured besides; each gives a table of its name, with underscores."""
 _LISTS = (
     *("task", "model", "method", "artifact", "against", "extras"),
-    *("variable", "position", "layer", "heads", "hook"),
+    *("variable", "position", "layer", "heads", "hook", "devices"),
 )
 """Settings that may be one value."""
 
@@ -108,8 +109,16 @@ class RunSettings(BaseModel):
     """Folder of the records."""
     baseline: Path | None = None
     """Another folder of records, such as one of `mibench records pull`: cells that it has numbers of are not run."""
-    executor: Literal["serial"] = "serial"
-    """What runs the cells."""
+    executor: str = "serial"
+    """What runs the cells: this process, processes of this machine, or a scheduler."""
+    workers: int = Field(1, strict=True, ge=1, le=10_000)
+    """Workers at once, of other executors than serial."""
+    devices: list[str] = []
+    """Devices of torch that workers take turns at; none: all use device."""
+    scheduler: dict[str, Any] = {}
+    """What the scheduler of the executor is to be told, such as partition."""
+    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds that a cell may take; None: as long as it takes."""
 
     @field_validator(*_LISTS, mode="before")
     @classmethod
@@ -211,6 +220,7 @@ def run_settings(values: dict[str, Any]) -> RunSettings:
         raise UsageError(
             f"The setting '{place}' does not fit.", why=first["msg"], do="See mibench run --help."
         ) from error
+    EXECUTORS.get(settings.executor)
     _check_grounds(settings)
     check_name(settings.out)
     return settings

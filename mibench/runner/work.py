@@ -14,6 +14,7 @@ from mibench.core.errors import MethodError
 from mibench.core.specs import Cell
 from mibench.engine.batches import MAX_TOKENS
 from mibench.records.record import Cost, CurvePoint, DictionaryFacts, MetricValue, Problem, Provenance
+from mibench.runner.looks import Looks
 from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
@@ -36,6 +37,9 @@ class CellRun:
         settings: The run.
         observer: Told of every stage.
         handed_in: The artifact, where there is one already; None: the method makes it.
+        looks: Counts looks at the test split for the whole plan; None: the cell is a plan of its own.
+        attempt: Which try of the cell it is, after workers were lost at it.
+        overdue: Ends the process where the cell does not stop when its time is up; None: it is waited for.
     """
 
     cell: Cell
@@ -44,6 +48,9 @@ class CellRun:
     settings: RunSettings
     observer: Observer
     handed_in: Any = None
+    looks: Looks | None = None
+    attempt: int = 1
+    overdue: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,13 @@ class Trade:
 class Meters:
     """What the method takes, and what scoring takes."""
 
-    discovery: Meter = field(default_factory=Meter)
-    scoring: Meter = field(default_factory=Meter)
+    discovery: Meter
+    scoring: Meter
+
+    @classmethod
+    def of(cls, bench: Workbench) -> Meters:
+        """Meters of work on a model, where it computes."""
+        return cls(Meter(bench.places), Meter(bench.places))
 
     def total(self) -> Cost:
         """Both together; memory is the higher of the two."""
@@ -133,8 +145,9 @@ def batching(settings: RunSettings) -> dict[str, Any]:
     return {"batch_size": settings.batch_size, "padded": settings.padded, "batch_tokens": tokens}
 
 
-def provenance_of(settings: RunSettings) -> Provenance:
+def provenance_of(settings: RunSettings, attempt: int = 1) -> Provenance:
     """Where and how a record of this run is made."""
+    device, executor = settings.device, settings.executor
     return collect(
-        Setting(device=settings.device, executor=settings.executor, tolerance=TOLERANCE, **batching(settings))
+        Setting(device=device, executor=executor, attempt=attempt, tolerance=TOLERANCE, **batching(settings))
     )

@@ -17,6 +17,7 @@ from mibench.core.truth import TRUTH_FILE, TaskTruth, read_subspaces
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.load import HFModel, load_hf
+from mibench.models.placement import main_device, weight_sums
 from mibench.runner.dictionary_bench import DictionaryBench
 from mibench.runner.grounds import NO_MODEL
 from mibench.tasks.encode import EncodedPair, bos_policy, encode, encoded_digest
@@ -114,7 +115,7 @@ class Workbench:
     def state(self) -> tuple[float, ...]:
         """Numbers that change when weights or torch's settings are changed, or hooks are left on the model."""
         model = self.hf.model
-        sums = [float(part.sum(dtype=torch.float64)) for part in (*model.parameters(), *model.buffers())]
+        sums = weight_sums(model)
         hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())  # noqa: SLF001
         return (*sums, float(hooks), float(torch.is_grad_enabled()), float(torch.get_default_dtype().itemsize))
 
@@ -122,6 +123,11 @@ class Workbench:
     def device(self) -> torch.device:
         """Where the model lives."""
         return self.model.device
+
+    @property
+    def places(self) -> tuple[torch.device, ...]:
+        """Where the layers compute."""
+        return tuple(self.model.places)
 
     @property
     def accumulate(self) -> torch.dtype:
@@ -234,7 +240,7 @@ class NoModel(Workbench):
     def __init__(self, device: str) -> None:
         self.spoiled = False
         self.dictionaries = DictionaryBench()
-        self._device = torch.device(device)
+        self._device = torch.device(main_device(device))
 
     def state(self) -> tuple[float, ...]:
         """Nothing that a method could change, but torch's settings."""
@@ -244,6 +250,11 @@ class NoModel(Workbench):
     def device(self) -> torch.device:
         """Where to compute."""
         return self._device
+
+    @property
+    def places(self) -> tuple[torch.device, ...]:
+        """Where to compute."""
+        return (self._device,)
 
     @property
     def accumulate(self) -> torch.dtype:

@@ -16,7 +16,7 @@ from mibench.records.blind import Blinder
 from mibench.records.store import Store
 from mibench.sandbox.confine import Backend
 from mibench.shared_task.collect import Collected, NotOfThisSubmissionError, collect
-from mibench.shared_task.crew import WORKER, Crew
+from mibench.shared_task.crew import LOG, WORKER, Crew, Here, Hire
 from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder, private_folder
 from mibench.shared_task.jobs import Job, Verdict
@@ -46,6 +46,7 @@ class Pace:
         attempts: Tries that a submission has, where its worker or its scorer is killed.
         threads: Threads of one scorer; None: the processors of this machine, divided.
         trust_code: Whether methods that were handed in are run, to make artifacts of them; else they go on waiting.
+        hire: Where workers are from.
     """
 
     observer: Callable[[int, int], None] = lambda done, total: None  # noqa: ARG005
@@ -55,6 +56,7 @@ class Pace:
     attempts: int = 3
     threads: int | None = None
     trust_code: bool = False
+    hire: Hire = Here
 
 
 @dataclass
@@ -90,7 +92,7 @@ def evaluate(
     Args:
         folder: The organiser's folder.
         split: Which split.
-        workers: Worker processes on this machine; 0: only those on other machines.
+        workers: Worker processes, of this machine unless ``pace`` hires others; 0: only those of other drivers' making.
         backend: What confines the scorers.
         pace: How to go about it.
 
@@ -123,15 +125,17 @@ class _Drive:
 
     def run(self, workers: int) -> EvaluationReport:
         """Queue what waits, and go on until all of it is dealt with."""
-        self._queue(workers)
-        crew, total = Crew(self.command, workers, self.logs), len(self.jobs)
+        log = self.logs / LOG
+        crew = Crew(self.pace.hire(self.command, workers, log), workers, log)
         try:
+            self._queue(workers)
+            total = len(self.jobs)
             if not self.jobs:
                 # What an evaluation left that was killed as it dropped its last job.
                 for claim, verdict in self.spool.take_done():
                     self._settle(claim, verdict)
             while self.jobs:
-                crew.keep(len(self.spool.waiting()))
+                crew.keep(len(self.spool.waiting()), len(self.spool.taken()))
                 self.report.given_back += len(self.spool.give_back(self.pace.stale, self.pace.attempts))
                 before = len(self.jobs)
                 for claim, verdict in self.spool.take_done():

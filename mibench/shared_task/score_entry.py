@@ -24,6 +24,7 @@ from mibench.runner.cells import method_ref
 from mibench.runner.execute import Benches
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.handed_in import Artifact, ArtifactMeta, load_artifact, score_files
+from mibench.runner.observe import Quiet
 from mibench.runner.plan import check_convention
 from mibench.runner.settings import RunSettings, run_settings
 from mibench.shared_task.jobs import Job, read_file
@@ -147,7 +148,7 @@ class Scoring:
         )
 
 
-class _Watch:
+class _Watch(Quiet):
     """Tells a scoring what the run does."""
 
     def __init__(self, scoring: Scoring) -> None:

@@ -139,6 +139,7 @@ def stop_on_terminate() -> None:
     """Have SIGTERM end this process as an error would, so that its job goes back into the queue."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        signal.signal(number, signal.SIG_IGN)  # a scheduler may say it twice, while the job is being handed back
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)

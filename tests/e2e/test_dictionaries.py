@@ -13,7 +13,7 @@ from stand_in import write_model, write_rows
 
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
 from mibench.artifacts.dictionary_files import save_dictionary_as
-from mibench.cli.dry_run import duration, size
+from mibench.cli.amounts import duration, size
 from mibench.records.store import Store
 
 TOPK = ("--method", "topk", "--set", "width=40", "--set", "k=4", "--set", "batch=64")
@@ -245,7 +245,8 @@ def test_a_dry_run_says_what_activations_take_and_keeps_none(cell, tmp_path):
 def test_a_dry_run_says_how_many_tokens_methods_train_on_and_what_it_leaves_out(cell):
     ran = cell("run", *TOPK, "--dry-run")
     assert "1,500" in ran.out
-    assert "training and scoring come on top, and are not forecast" in ran.out
+    assert "Their time is that of computing activations alone." in ran.out
+    assert "Time of 1 job" in ran.out
     assert "0.00" not in ran.out
 
 

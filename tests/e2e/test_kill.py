@@ -87,7 +87,9 @@ def whole_records(folder: Path) -> int:
 def contents(folder: Path) -> dict[str, bytes]:
     found = {record.cell.id: stable_bytes(record) for record in Store(folder).query()}
     for path in folder.rglob("*"):
-        if path.is_file() and path.suffix not in {".json", ".tmp"}:
+        # Logs tell of every try, and who was killed leaves its claim and its orders.
+        working = {"logs", ".claims", ".orders"} & {*path.relative_to(folder).parts}
+        if path.is_file() and not working and path.suffix not in {".json", ".tmp"}:
             found[str(path.relative_to(folder))] = path.read_bytes()
     return found
 

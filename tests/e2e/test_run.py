@@ -23,8 +23,8 @@ def measured(record):
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All files but records, by their place."""
-    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+    """All files but records and logs, by their place."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".json", ".jsonl"}]
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
@@ -215,7 +215,7 @@ def test_a_command_of_another_environment_is_a_method(run, ground, records, tmp_
 
 def test_dry_run_lists_the_jobs_and_writes_nothing(run, ground, tmp_path):
     words = ["run", *ground("tiny_gpt2"), *METHODS, "--floor-draws", 2, "--out", "records", "--dry-run"]
-    rows = run(*words, "--json").json
+    rows = run(*words, "--json").json["jobs"]
     assert [(row["method"], row["why"]) for row in rows] == [
         ("random", "floor"), ("random", "floor"), ("eap", "asked for"), ("eap-ig-inputs", "asked for"),
     ]  # fmt: skip

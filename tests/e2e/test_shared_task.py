@@ -249,3 +249,19 @@ def test_the_story_of_a_round(scene, run):
     rows.write_bytes(rows.read_bytes() + b"\n")
     assert run("shared-task", "verify", "round/round.json", revealed).status == 1
     assert run("shared-task", "status", "round", "--audit").status == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("executor", "option"), [("slurm", "cluster=local"), ("ray", "object_store_memory=80000000")])
+def test_workers_that_a_scheduler_starts_score_in_the_same_sandbox(executor, option, scene, run):
+    pytest.importorskip("submitit" if executor == "slurm" else "ray", reason=f"mibench[{executor}] is not installed")
+    run("shared-task", "init", "round", "--name", "story")
+    fill_in(scene)
+    assert run("shared-task", "open", "round").status == 0
+    key = run("shared-task", "register", "round", "alpha", "--contact", "a", "--json").json["key"]
+    assert run("shared-task", "add", "round", hand_in(scene, "alpha", "1", [circuit(scene)]), "--key", key).status == 0
+    words = ["shared-task", "evaluate", "round", "--executor", executor, "--scheduler", option, "--json"]
+    done = run(*words)
+    assert (done.status, done.json["scored"], done.json["failed"]) == (0, [1], {}), done
+    (record,) = Store(scene / "round" / "records" / "standings").query()
+    assert record.status == "ok"

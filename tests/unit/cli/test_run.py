@@ -13,7 +13,7 @@ from mibench.core.errors import DataError, UsageError
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.runner.settings import RunSettings, read_run_file, run_settings
 
-OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "as_json"}
+OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "tiny", "as_json"}
 SOME = {
     "task": ["a", "b"], "model": ["m"], "method": ["x"], "against": ["y", "z"], "set": {"steps": 5},
     "level": "node", "split": "test", "limit": 3, "train_limit": 4, "seeds": 2, "convention": "mib",
@@ -23,8 +23,11 @@ SOME = {
     "padded": True, "batch_tokens": 99, "variable": ["u", "v+w"], "component": "head", "position": ["last"],
     "layer": [3, 4], "heads": ["7.3"], "hook": ["residual-post.L3"], "corpus": "text.txt", "context": 64, "bos": True,
     "train_tokens": 900, "storage": "none", "sweep": {"topk": [{"k": 2}]}, "artifact": ["a.safetensors"],
-    "baseline": "published",
+    "baseline": "published", "workers": 3, "devices": ["cpu", "meta"], "scheduler": {"partition": "gpu"},
+    "time_limit": 9.5,
 }  # fmt: skip
+
+WORDS = {"set": "steps=5", "scheduler": "partition=gpu"}
 
 
 def options() -> dict[str, click.Parameter]:
@@ -50,7 +53,7 @@ def test_the_help_of_a_flag_tells_the_default_of_the_key(name):
 
 def test_lists_may_repeat_and_choices_are_the_same_in_both():
     listed = {name for name, field in RunSettings.model_fields.items() if str(field.annotation).startswith("list")}
-    assert {name for name, one in options().items() if getattr(one, "multiple", False)} == listed | {"set"}
+    assert {name for name, one in options().items() if getattr(one, "multiple", False)} == listed | {"set", "scheduler"}
     for name, values in (("level", Level), ("ablation", Ablation), ("convention", Convention)):
         assert list(options()[name].type.choices) == [value.value for value in values]
 
@@ -62,7 +65,7 @@ def test_all_flags_and_a_file_of_all_keys_give_the_same_settings(tmp_path):
     words = []
     for key, value in SOME.items():
         for one in value if isinstance(value, list) else [value]:
-            words += [f"--{key.replace('_', '-')}", *([] if one is True else ["steps=5" if key == "set" else str(one)])]
+            words += [f"--{key.replace('_', '-')}", *([] if one is True else [WORDS.get(key, str(one))])]
     context = command.make_context("run", words)
     flags = {key: value for key, value in context.params.items() if key not in OF_THE_COMMAND_ITSELF}
     assert run_settings(given(flags)) == from_file
@@ -124,7 +127,7 @@ def test_a_dry_run_tells_what_each_cell_needs_and_what_would_be_skipped(run, of_
     assert "2 jobs" in ran.out
     assert "would be skipped" in ran.out
     assert "not been converted here" in " ".join(ran.err.split())
-    first, second = run(*of_cells, "--dry-run", "--json").json
+    first, second = run(*of_cells, "--dry-run", "--json").json["jobs"]
     assert (first["skip"], first["weights"], first["examples"], first["training"]) == (
         None, "folder", "first 4", "first 3",
     )  # fmt: skip
@@ -143,14 +146,14 @@ def test_a_run_of_cells_skips_what_cannot_be_had_and_says_why(run, of_cells):
 
 def test_flags_go_over_what_cells_say_and_choose_among_them(run, of_cells):
     words = ["--limit", 2, "--train-limit", 5, "--model", TINY, "--dry-run", "--json"]
-    (row,) = run(*of_cells, *words).json
+    (row,) = run(*of_cells, *words).json["jobs"]
     assert (row["examples"], row["training"]) == ("first 2", "first 5")
     assert run(*of_cells, "--model", "gpt2").status == 2
 
 
 def test_cells_may_be_given_as_flags(run, of_cells):
     one = f"{{task: {TINY}/pairs_A.jsonl, model: {TINY}, train_limit: 2}}"
-    (row,) = run("run", "--cell", one, "--method", "eap", "--floor-draws", 0, "--dry-run", "--json").json
+    (row,) = run("run", "--cell", one, "--method", "eap", "--floor-draws", 0, "--dry-run", "--json").json["jobs"]
     assert (row["model"], row["training"]) == (str(TINY), "first 2")
     for wrong in ("{task: ioi}", "ioi", "["):
         assert run("run", "--cell", wrong, "--method", "eap").status == 2

@@ -311,3 +311,78 @@ def test_a_baseline_is_taken_with_its_tables_and_not_run_again(settings):
     assert again.volatile.reused_from == baseline
     fresh = run(settings(baseline=baseline, floor_draws=1, only="all"), Quiet())
     assert fresh.jobs[-1][1].volatile.reused_from is None
+
+
+FAINT = """
+asked = []
+
+def faint(view):
+    asked.append((view.batch_size, view.batch_tokens))
+    if view.batch_size > 5:
+        raise MemoryError("no memory")
+    return view.scores(view.attribute())
+
+def never(view):
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+"""
+
+
+def test_batches_are_halved_where_memory_runs_out_and_the_cell_stays_the_same(settings, user_file, tmp_path):
+    file = user_file(FAINT)
+    small = run(settings(method=f"{file}:faint", batch_size=5, out=str(tmp_path / "small")), Quiet()).jobs
+    ((_, record),) = run(settings(method=f"{file}:faint"), Quiet()).jobs
+    assert record.status == "ok"
+    assert record.cell == small[0][1].cell
+    made = record.volatile.provenance
+    assert (made.batch_size, made.batch_tokens, made.attempt) == (5, 128, 1)
+
+
+def test_memory_that_runs_out_with_single_pairs_fails_the_cell(settings, user_file):
+    ((_, record),) = run(settings(method=f"{user_file(FAINT)}:never"), Quiet()).jobs
+    assert record.problem.do == "Use a smaller --batch-size."
+    assert record.volatile.provenance.batch_size == 1
+
+
+SLOW = """
+import time
+
+def slow(view):
+    try:
+        time.sleep(60)
+    except Exception:
+        time.sleep(60)
+
+def sly(view):
+    try:
+        time.sleep(60)
+    finally:
+        raise ValueError("hidden")
+
+def quick(view):
+    return view.scores(view.attribute())
+"""
+
+
+def test_a_cell_that_takes_too_long_fails_and_the_next_one_runs(settings, user_file):
+    file = user_file(SLOW)
+    asked = settings(method=[f"{file}:slow", f"{file}:sly", f"{file}:quick"], time_limit=2.0)
+    found = [record for _, record in run(asked, Quiet()).jobs]
+    assert [record.status for record in found] == ["failed", "failed", "ok"]
+    assert {record.problem.why for record in found[:2]} == {"A cell may take 2 seconds in this run."}
+    assert found[0].problem.what == "slow took too long."
+
+
+def test_clocks_that_are_set_forward_take_nothing_away(settings, monkeypatch, tmp_path):
+    import mibench.records.store as module
+
+    hours = iter(range(10**6))
+    whole = run(settings(method=["random", "eap"], seeds=3, out=str(tmp_path / "whole")), Quiet())
+    monkeypatch.setattr(module.time, "time", lambda: 3600.0 * 24 * next(hours))
+    found = run(settings(method=["random", "eap"], seeds=3, time_limit=600.0), Quiet())
+    assert [(record.cell, record.tables, record.artifact) for _, record in found.jobs] == [
+        (record.cell, record.tables, record.artifact) for _, record in whole.jobs
+    ]
+    store = Store(settings().out)
+    for _, record in found.jobs:
+        assert store.artifact(record).is_file()
+        assert len(store.table(record, "examples")) > 0

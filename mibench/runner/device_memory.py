@@ -1,0 +1,77 @@
+"""How much memory a device has for this process, without starting it where that can be avoided."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_MIB = 1024 * 1024
+_SECONDS = 10.0
+_LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory_for(device: str) -> int | None:
+    """Bytes that this process can have on a device: what is free there, and what it holds itself.
+
+    Args:
+        device: A device of torch, such as ``cpu`` or ``cuda:1``.
+
+    Returns:
+        Bytes; None where it cannot be told.
+    """
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        return _of_machine()
+    if kind == "cuda" and (not index or index.isdecimal()):
+        return _of_card(int(index or 0))
+    return None
+
+
+def _of_machine() -> int:
+    free = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    return min([free, *_limits()])
+
+
+def _limits() -> list[int]:
+    """Limits that a container or a scheduler sets."""
+    found = []
+    for name in _LIMIT_FILES:
+        try:
+            text = Path(name).read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            continue
+        if text.isdecimal() and int(text) > 0:
+            found.append(int(text))
+    return found
+
+
+def _of_card(index: int) -> int | None:
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        free, _ = torch.cuda.mem_get_info(index)
+        return int(free) + int(torch.cuda.memory_reserved(index))
+    found = _of_driver(index)
+    if found is not None or not torch.cuda.is_available():
+        return found
+    return int(torch.cuda.mem_get_info(index)[0])
+
+
+@cache
+def _of_driver(index: int) -> int | None:
+    """Free memory as the driver's own tool tells it, which starts nothing on the card."""
+    visible = [one.strip() for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.strip()]
+    if visible and index >= len(visible):
+        return None
+    card = visible[index] if visible else str(index)
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={card}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = done.stdout.strip()
+    return int(text) * _MIB if done.returncode == 0 and text.isdecimal() else None

@@ -1,0 +1,29 @@
+"""Become another program that is told to stop when the process that started it dies, however it dies.
+
+``python -m mibench.shared_task.leash PARENT COMMAND…``
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(words: Sequence[str]) -> NoReturn:
+    """Ask for SIGTERM at the parent's death, where the system knows that, and become the command."""
+    parent, command = int(words[0]), list(words[1:])
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:  # it died before that
+        sys.exit(1)
+    os.execv(command[0], command)  # noqa: S606  the command of a worker, without a shell
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
