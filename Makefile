@@ -21,7 +21,7 @@ help:
 	@echo "make test-browser  the leaderboard's pages in chromium"
 	@echo "make fuzz       damaged files for every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) in all"
 	@echo "make lint       style, types, import rules      make bench       cost in plain forward passes"
-	@echo "make records    run what the leaderboard shows, about HOURS hours on two cores; goes on where it stopped"
+	@echo "make records    run what the leaderboard shows, about 5 hours of one core; goes on where it stopped"
 	@echo "make site       rebuild leaderboard/ from leaderboard/records"
 
 $(BIN)/.installed: pyproject.toml setup.py constraints.txt
@@ -69,7 +69,7 @@ records: model
 	$(BIN)/mibench records slim leaderboard/records --in-place --max-artifact-mb 0.001
 
 site: install
-	$(BIN)/mibench leaderboard build leaderboard/records --out leaderboard
+	$(BIN)/mibench leaderboard build leaderboard/records --published saebench --out leaderboard
 
 bench: model
 	$(BIN)/python benchmarks/circuit.py
