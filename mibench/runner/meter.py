@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
-import torch
 
-from mibench.engine.memory import device_peak, start_peak
 from mibench.records.record import Cost
+
+if TYPE_CHECKING:
+    import torch
 
 SAMPLE_SECONDS = 0.02
 
@@ -50,7 +51,7 @@ class Meter:
         if self._started is not None:
             raise RuntimeError("a meter measures one block")
         self._memory.start()
-        start_peak(self._devices)
+        _start_peak(self._devices)
         self._started = _Clock()
         return self
 
@@ -61,7 +62,7 @@ class Meter:
         traceback: TracebackType | None,
     ) -> None:
         self._stopped = _Clock()
-        self._on_device = device_peak(self._devices)
+        self._on_device = _device_peak(self._devices)
         self._memory.stop()
 
     def forward(self, n_examples: float) -> None:
@@ -95,7 +96,7 @@ class Meter:
         )
 
     def _peak(self) -> int:
-        on_device = self._on_device if self._stopped else device_peak(self._devices)
+        on_device = self._on_device if self._stopped else _device_peak(self._devices)
         return self._memory.peak() if on_device is None else on_device
 
 
@@ -151,6 +152,21 @@ def _high_water_mark() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _start_peak(devices: Sequence[torch.device]) -> None:
+    if devices:  # torch is slow to import, and nothing of it is needed without
+        from mibench.engine.memory import start_peak
+
+        start_peak(devices)
+
+
+def _device_peak(devices: Sequence[torch.device]) -> int | None:
+    if not devices:
+        return None
+    from mibench.engine.memory import device_peak
+
+    return device_peak(devices)
 
 
 def _amount(n_examples: float) -> float:
