@@ -5,7 +5,13 @@ python benchmarks/leaderboard.py time FOLDER
 
 ``make`` writes a synthetic store: circuits of known shapes with per-example tables of 100 examples × 20 circuits, sites
 of causal variables, dictionaries, every tenth method with three seeds, every fiftieth failed. ``time`` builds tables,
-pictures and site three times, each in a process of its own: from nothing, again unchanged, and with one record more.
+pictures and site three times, each in a process of its own: from nothing, again unchanged, and with one record more
+from a second folder. It prints seconds of one core, user and system, and those of the clock, which others' work on the
+machine lengthens.
+
+5,000 records, 25 tables, 2 cores that others use, too (load 3): 84 s of one core from nothing (target 60), 1.7 s
+unchanged, 3.1 to 3.4 s with one record more (target 3; it brings a column to every table); .70 GiB at most. What is
+kept takes 350 MB.
 """
 
 from __future__ import annotations

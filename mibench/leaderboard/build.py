@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mibench.core.errors import UsageError
+from mibench.leaderboard.board import Board, opened
 from mibench.leaderboard.manifest import FILE as MANIFEST
 from mibench.leaderboard.outputs import SITE, SITE_FILES, TABLE_FILES, site_outputs, table_outputs
 from mibench.leaderboard.published import PublishedTable, published_tables
-from mibench.leaderboard.rows import Group, collect, make_groups
-from mibench.leaderboard.sparsity import with_l0
-from mibench.leaderboard.view import GroupView, view
+from mibench.leaderboard.view import GroupView
 from mibench.leaderboard.writing import Folder
 from mibench.records.saebench.read import PublishedResult
-from mibench.records.store import Store
 
 
 @dataclass(frozen=True)
@@ -64,26 +59,28 @@ def build(
             all folders but the first are marked with theirs.
         out: Folder of the leaderboard.
         published: Results of others, which are shown in tables of their own.
-        kept: Folder where ranks are kept for the next build; safe to delete. None: they are made anew.
+        kept: Folder of what earlier builds made of unchanged records; safe to delete. None: all is made anew.
         site: Whether to write the site.
 
     Raises:
         UsageError: There is no such folder of records, or a file is in the way.
         StoreError: A record is broken, or a file cannot be written.
     """
-    with _kept_in_memory(records) as found:
-        groups = [view(group, kept) for group in found]
-        return _written(groups, out, published_tables(published), site=site)
+    with opened(records, kept) as board:
+        return _written(board, out, published_tables(published), site=site)
 
 
-def _written(groups: Sequence[GroupView], out: Path, others: Sequence[PublishedTable], *, site: bool) -> BuildReport:
+def _written(board: Board, out: Path, others: Sequence[PublishedTable], *, site: bool) -> BuildReport:
+    groups = board.views
     folders = [(Folder(out, TABLE_FILES), table_outputs(groups, others), "")]
     if site:
         folders.append((Folder(out / SITE, SITE_FILES), site_outputs(groups, others), f"{SITE}/"))
     for folder, outputs, _ in folders:
         folder.refuse_foreign(outputs)
+    board.save()
     removed = [f"{below}{name}" for folder, outputs, below in folders for name in folder.write(outputs)]
     files = [f"{below}{name}" for _, outputs, below in folders for name in (*sorted(outputs), MANIFEST)]
+    board.save()
     return _report(groups, tuple(files), tuple(removed))
 
 
@@ -91,21 +88,18 @@ def check(
     records: Path | Sequence[Path],
     out: Path,
     published: Sequence[PublishedResult] = (),
-    *,
-    kept: Path | None = None,
 ) -> list[str]:
     """Return what ``out`` has other than a build of ``records`` would write, one line a file.
 
-    Tables are compared byte by byte, pictures by the digest of what they show: their bytes depend on matplotlib's
-    version. The site, which is not committed, is left out.
+    Everything is made anew. Tables are compared byte by byte, pictures by the digest of what they show: their bytes
+    depend on matplotlib's version. The site, which is not committed, is left out.
 
     Raises:
         UsageError: There is no such folder of records.
         StoreError: A record is broken.
     """
-    with _kept_in_memory(records) as found:
-        groups = [view(group, kept) for group in found]
-        return Folder(out, TABLE_FILES).differences(table_outputs(groups, published_tables(published)))
+    with opened(records) as board:
+        return Folder(out, TABLE_FILES).differences(table_outputs(board.views, published_tables(published)))
 
 
 def views(records: Path | Sequence[Path], kept: Path | None = None) -> list[GroupView]:
@@ -119,45 +113,15 @@ def views(records: Path | Sequence[Path], kept: Path | None = None) -> list[Grou
         UsageError: There is no such folder of records.
         StoreError: A record is broken.
     """
-    with _kept_in_memory(records) as found:
-        return [view(group, kept) for group in found]
-
-
-@contextmanager
-def _kept_in_memory(records: Path | Sequence[Path]) -> Iterator[list[Group]]:
-    """Give the groups of all records, millions of small objects that the garbage collector need not look through."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        groups = _groups(records)
-        gc.freeze()
-        if enabled:
-            gc.enable()
-        yield groups
-    finally:
-        gc.unfreeze()
-        if enabled:
-            gc.enable()
-
-
-def _groups(records: Path | Sequence[Path]) -> list[Group]:
-    folders = [records] if isinstance(records, Path) else list(records)
-    for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(
-                f"There is no folder of records at {folder}.",
-                why="The leaderboard is made from records.",
-                do="Give the folder that `mibench run --out` wrote.",
-            )
-    return make_groups(with_l0(collect(map(Store, folders))))
+    with opened(records, ranks=kept) as board:
+        return board.views
 
 
 def _report(groups: Sequence[GroupView], files: tuple[str, ...], removed: tuple[str, ...]) -> BuildReport:
-    rows = [row for each in groups for row in each.rows]
     return BuildReport(
         groups=len(groups),
-        rows=len(rows),
-        without_numbers=sum(row.row.status != "ok" for row in rows),
+        rows=sum(each.summary.rows for each in groups),
+        without_numbers=sum(each.summary.without_numbers for each in groups),
         files=files,
         removed=removed,
         warnings=tuple(warning for each in groups for warning in each.warnings),

@@ -12,6 +12,7 @@ the 5 % are divided between both kinds by the number of pairs.
 from __future__ import annotations
 
 import math
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from functools import cached_property
 from statistics import median
 
 import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
 
 from mibench.metrics.faithfulness import FloatArray
 from mibench.metrics.replicates import Replicates
@@ -27,6 +29,9 @@ LEVEL = 0.95
 _Z = 1.959963984540054
 """Standard errors in half of a 95 % interval."""
 _TINY = 1e-9
+_FIXED = "nothing: it has no interval"
+_SEED, _DRAWS = 0, 2000
+"""Of draws of numbers that are not resampled with their examples."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,23 @@ class Contender:
     value: float
     half: float | None
     replicates: Replicates | str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """At which places a contender comes when all numbers are drawn again; equal numbers share the first place of them.
+
+    Attributes:
+        first: The best place.
+        counts: Draws at that place, the next, and so on.
+        own: The place by the numbers as they are.
+        by: What its own number was drawn from.
+    """
+
+    first: int
+    counts: list[int]
+    own: int
+    by: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,48 @@ class Contest:
         known = [*self._paired_halves(), *self._unpaired_halves()]
         return median(known) if known else None
 
+    def spreads(self, most: int, *, higher_is_better: bool) -> list[Spread]:
+        """Return how the places of the first contenders vary; none where fewer than two are known to vary.
+
+        Those on the same examples are resampled together. Another number is drawn from a normal distribution with its
+        own standard error, and one without an interval stays as it is.
+
+        Args:
+            most: How many contenders, of those at the front.
+            higher_is_better: Which end comes first.
+        """
+        sign = 1 if higher_is_better else -1
+        values, drawn = sign * np.array([one.value for one in self.contenders]), sign * self._drawn
+        how = [self._varies(index) for index in range(len(self.contenders))]
+        if sum(by != _FIXED for by in how) < 2:
+            return []
+        found = []
+        for index, by in enumerate(how[:most]):
+            ahead = (drawn > drawn[:, index, None]).sum(axis=1)
+            first, own = int(ahead.min()), int((values > values[index]).sum())
+            found.append(Spread(first + 1, np.bincount(ahead - first).tolist(), own + 1, by))
+        return found
+
+    @cached_property
+    def _drawn(self) -> FloatArray:
+        """All numbers drawn again, around what they are, ``[draws, contenders]``."""
+        columns = self._columns if self._paired else np.zeros((_DRAWS, 0))
+        drawn = np.empty((len(columns), len(self.contenders)))
+        for index, one in enumerate(self.contenders):
+            if index in self._paired:
+                own = columns[:, self._place[index]]
+                drawn[:, index] = one.value + own - own.mean()
+            else:
+                # Seeded by its name, so that it does not depend on who else is there.
+                rng = np.random.default_rng([_SEED, zlib.crc32(one.label.encode())])
+                drawn[:, index] = one.value + (self._own(index) or 0.0) * rng.standard_normal(len(columns))
+        return drawn
+
+    def _varies(self, index: int) -> str:
+        if index in self._paired:
+            return "the examples, all rows at once"
+        return _FIXED if self._own(index) is None else "each row's own interval"
+
     def _paired_halves(self) -> list[float]:
         """The bounds of all pairs that share examples."""
         if len(self._paired) < 2:
@@ -126,19 +190,22 @@ class Contest:
         paired, others = self._pairs
         tail = (1 - LEVEL) * paired / (paired + others)
         n = next(iter(self._paired.values())).n
-        columns = np.stack([found.replicates for found in self._paired.values()], axis=1)
-        errors, largest = _studentised(columns[~np.isnan(columns).any(axis=1)])
+        errors, largest = _studentised(self._columns)
         multiple = _widened(float(np.quantile(largest, 1 - tail)), n)
         return multiple * math.sqrt(n / (n - 1)) * errors
 
     @cached_property
+    def _columns(self) -> FloatArray:
+        """Replicates of the paired contenders, those in which all have a value, ``[B, paired]``."""
+        columns = np.stack([found.replicates for found in self._paired.values()], axis=1)
+        return columns[~np.isnan(columns).any(axis=1)]
+
+    @cached_property
     def _unpaired_multiple(self) -> float:
         """Standard errors that a difference of contenders without shared examples has to exceed."""
-        from scipy.stats import norm
-
         paired, others = self._pairs
         tail = (1 - LEVEL) * others / (paired + others)
-        return float(norm.isf(tail / others / 2))
+        return -float(ndtri(tail / others / 2))
 
     def _own(self, index: int) -> float | None:
         """The standard error of one number by itself."""
@@ -179,6 +246,4 @@ def _studentised(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _widened(multiple: float, n: int) -> float:
     """The multiple that Student's t with n − 1 degrees of freedom has in the place of a normal one."""
-    from scipy.stats import norm, t
-
-    return float(t.isf(norm.sf(multiple), n - 1))
+    return -float(stdtrit(n - 1, ndtr(-multiple)))

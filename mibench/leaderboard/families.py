@@ -10,7 +10,7 @@ from typing import Any
 
 from mibench.core.hashing import digest
 from mibench.leaderboard.contest import Contest
-from mibench.leaderboard.ranking import Rank, contender, contested
+from mibench.leaderboard.ranking import Rank, contender, contested, in_detail
 from mibench.leaderboard.rows import Entry, Group
 from mibench.leaderboard.sparsity import l0_of
 from mibench.leaderboard.text import plain
@@ -197,7 +197,8 @@ def _ranks(members: Sequence[Family], areas: Mapping[int, MetricValue]) -> dict[
 
     order = sorted(areas, key=worse)
     contenders = [contender(members[index].label, areas[index], "families are not paired") for index in order]
-    return dict(zip(order, contested(Contest(contenders)), strict=True))
+    contest, higher = Contest(contenders), any(areas[index].higher_is_better for index in order)
+    return dict(zip(order, in_detail(contested(contest), contest, higher_is_better=higher), strict=True))
 
 
 def recipe_of(record: RunRecord) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from mibench.core.specs import Track
 from mibench.leaderboard.cells import CellView
 from mibench.leaderboard.family_view import FACTS, FamilyRow, FamilyTable
 from mibench.leaderboard.text import markdown, plain, sheet
@@ -18,11 +20,16 @@ def families_csv(groups: Sequence[GroupView]) -> bytes | None:
     """Return one line a family and metric, in full precision; None where there are no families."""
     import pandas as pd
 
-    lines = [line for view in groups if view.families for line in _lines(view, view.families)]
+    of_track = [view for view in groups if view.group.track is Track.SAE]
+    lines = [line for view in of_track for line in view.memory.recall_json("families", partial(_told, view))]
     if not lines:
         return None
     text: str = pd.DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n")
     return text.encode()
+
+
+def _told(view: GroupView) -> list[dict[str, Any]]:
+    return [] if view.families is None else list(_lines(view, view.families))
 
 
 def families_markdown(table: FamilyTable) -> str:

@@ -124,5 +124,6 @@ def _arrow(one: Standing) -> str:
     return "" if len(found) != 1 else "↑" if found.pop() else "↓"
 
 
-def _order(row: FamilyRow) -> tuple[bool, int, str]:
-    return row.rank.position is None, row.rank.position or 0, row.family.label
+def _order(row: FamilyRow) -> tuple[bool, int, int, str]:
+    """Ranked families by rank, then by the area that ranks go by; then the others."""
+    return row.rank.position is None, row.rank.position or 0, row.rank.order or 0, row.family.label

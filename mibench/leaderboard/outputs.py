@@ -62,17 +62,26 @@ def site_outputs(groups: Sequence[GroupView], others: Sequence[PublishedTable]) 
 
 
 def _curves(view: GroupView) -> Iterator[Picture]:
+    for ranking, words, shows in view.memory.recall_json("curves", lambda: list(_told(view)), code_digest("plots")):
+        yield Picture(f"curves/{view.group.id}-{ranking}.svg", words, shows, partial(_drawn, view, ranking))
+
+
+def _told(view: GroupView) -> Iterator[tuple[str, str, str]]:
+    """Ranking, words and digest of what is shown, of each picture."""
     title = view.group.title
     for ranking, lines in view.curves.items():
-        best = dict(islice(lines.items(), MAX_CURVES))
+        best = _best(lines)
         shown = {label: [point.model_dump(mode="json") for point in points] for label, points in best.items()}
         shows = digest([code_digest("plots"), title, ranking, list(shown), shown])
-        words = f"Faithfulness by circuit size, {ranking} ranking, {title}"
-        yield Picture(f"curves/{view.group.id}-{ranking}.svg", words, shows, partial(_drawn, best, title, ranking))
+        yield ranking, f"Faithfulness by circuit size, {ranking} ranking, {title}", shows
 
 
-def _drawn(best: dict[str, list[CurvePoint]], title: str, ranking: str) -> bytes:
+def _best(lines: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoint]]:
+    return dict(islice(lines.items(), MAX_CURVES))
+
+
+def _drawn(view: GroupView, ranking: str) -> bytes:
     # matplotlib is slow to import, and most builds draw nothing.
     from mibench.plots.curves import faithfulness_svg
 
-    return faithfulness_svg(best, title, ranking)
+    return faithfulness_svg(_best(view.curves[ranking]), view.group.title, ranking)

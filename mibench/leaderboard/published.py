@@ -100,12 +100,19 @@ def _table(key: tuple[str, str, str, str], results: list[PublishedResult], l0: S
     return PublishedTable(
         id=f"published-{slug('-'.join(key))}-{digest(list(key))[:10]}",
         title=plain(f"{eval_type}, {hook} of {model}"),
-        facts=(PUBLISHED, f"definitions of {version}", f"{len(rows)} dictionaries"),
+        facts=(PUBLISHED, f"definitions of {version}", f"{len(rows)} dictionaries", f"source: {_sources(rows)}"),
         heads=tuple(heads),
         rows=tuple(_row(one, sparsity[id(one)], heads) for one in rows),
         results=tuple(rows),
         sparsities=tuple(sparsity[id(one)] for one in rows),
     )
+
+
+def _sources(rows: Sequence[PublishedResult]) -> str:
+    """Releases and files that the numbers are from."""
+    releases, files = (sorted({plain(getattr(one, name), 60) for one in rows} - {""}) for name in ("release", "source"))
+    told = ", ".join(files[:3]) + (f" and {len(files) - 3} more files" if len(files) > 3 else "")
+    return ", ".join(releases) + (f" in {told}" if told else "")
 
 
 def _row(one: PublishedResult, l0: float | None, heads: Sequence[str]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from mibench.core.errors import DataError, StoreError
 from mibench.core.specs import Track
@@ -31,6 +31,8 @@ Tables = CircuitTables | VariableTables
 Ranked = TypeVar("Ranked")
 
 _ROUNDING = 1e-6
+MOST_SPREADS, MOST_PAIRED = 24, 50
+"""Rows, of those at the front of a table, whose places are drawn again, and whose pairs are listed."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,23 @@ class Rank:
         position: From 1; None: unranked.
         group: Letter that rows of one tie group share.
         why: Why it is unranked, or how it compares with the leader of its group or of the one before.
+        places: Best place when all numbers are drawn again, then the number of draws at that place, the next, and so
+            on; empty: not known.
+        stands: Its place by the numbers as they are; None: it is not drawn again.
+        drawn_from: What its own number is drawn from.
+        order: From 0, among all that are ranked, best first; None: pairs are not listed.
+        pairs: Of each row that comes later in that order: the bound that the difference is held against (None: there is
+            none), whether they tie, and what that rests on.
     """
 
     position: int | None
     group: str = ""
     why: str = ""
+    places: Sequence[int] = field(default_factory=list)
+    stands: int | None = None
+    drawn_from: str = ""
+    order: int | None = None
+    pairs: Sequence[Sequence[Any]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return "–" if self.position is None else f"{self.position}{self.group}"
@@ -109,7 +123,8 @@ class Ranker:
             ),
         )
         contest = Contest([self._contender(row, column.metric) for row in ranked])
-        places = dict(zip((row.id for row in ranked), contested(contest), strict=True))
+        found = in_detail(contested(contest), contest, higher_is_better=higher)
+        places = dict(zip((row.id for row in ranked), found, strict=True))
         if contest.resolution is not None:
             self.resolutions[column.metric] = contest.resolution
         return {row.id: places.get(row.id) or Rank(None, why=excluded[row.id] or "") for row in rows}
@@ -162,6 +177,23 @@ def contested(contest: Contest) -> list[Rank]:
     """Return the ranks of contenders that stand best first."""
     order = range(len(contest.contenders))
     return placed(order, lambda leader, index: _compared(contest, leader, index))
+
+
+def in_detail(ranks: Sequence[Rank], contest: Contest, *, higher_is_better: bool) -> list[Rank]:
+    """Return the ranks of a contest with how far they are sure, and with all pairs of the first rows."""
+    spreads = contest.spreads(MOST_SPREADS, higher_is_better=higher_is_better)
+    listed = range(min(len(ranks), MOST_PAIRED))
+    found = []
+    for index, rank in enumerate(ranks):
+        more: dict[str, Any] = {}
+        if index < len(spreads):
+            one = spreads[index]
+            more |= {"places": [one.first, *one.counts], "stands": one.own, "drawn_from": one.by}
+        if index in listed:
+            verdicts = [contest.judge(index, other) for other in listed[index + 1 :]]
+            more |= {"order": index, "pairs": [[each.half, each.tied, each.how] for each in verdicts]}
+        found.append(replace(rank, **more))
+    return found
 
 
 def _compared(contest: Contest, leader: int, index: int) -> Comparison:

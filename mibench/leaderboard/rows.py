@@ -212,11 +212,12 @@ def collect(stores: Iterable[Store]) -> list[Entry]:
         for record in store.query():
             known = found.get(record.cell.id)
             if known is None or (known.record.status != "ok" and record.status == "ok"):
-                found[record.cell.id] = Entry(record, store, _origin(store) if place else "")
+                found[record.cell.id] = Entry(record, store, origin_of(store) if place else "")
     return list(found.values())
 
 
-def _origin(store: Store) -> str:
+def origin_of(store: Store) -> str:
+    """Return the name of a folder that is laid over others."""
     return "/".join(store.folder.absolute().parts[-2:])
 
 
@@ -225,11 +226,11 @@ def make_groups(entries: Iterable[Entry]) -> list[Group]:
     by_group: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_group[digest(group_key(entry.record.cell))].append(entry)
-    groups = [_group(members) for members in by_group.values()]
-    return sorted(groups, key=lambda group: [str(value) for value in group.key.values()])
+    return sorted(map(group_of, by_group.values()), key=lambda group: [str(value) for value in group.key.values()])
 
 
-def _group(members: Sequence[Entry]) -> Group:
+def group_of(members: Sequence[Entry]) -> Group:
+    """Return the group of records that share a key."""
     same = twins([entry.record for entry in members])
     kept = [entry for entry in members if entry.record.cell.id not in same]
     return Group(kept[0].record.cell, _rows(kept), tuple(sorted(same.values())))

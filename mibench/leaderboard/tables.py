@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mibench.core.specs import Track
@@ -16,6 +15,7 @@ from mibench.leaderboard.family_tables import families_markdown
 from mibench.leaderboard.family_view import READING_FAMILIES
 from mibench.leaderboard.published import PublishedTable, published_markdown
 from mibench.leaderboard.rows import Row
+from mibench.leaderboard.sheets import columns_of, csv_text, placed, sheet_text
 from mibench.leaderboard.sites import chosen_sites
 from mibench.leaderboard.text import markdown, plain, sheet
 from mibench.leaderboard.view import GroupView, RowView
@@ -40,30 +40,55 @@ READING_SITES = (
 
 _PARTS = ("value", "ci_low", "ci_high", "ci_source", "reason", "floor", "ceiling", "version")
 """Of a metric, what the CSV table has."""
+_HERE = ""
+"""Column before those of metrics."""
 
 EMPTY = "There are no records yet. `mibench run --task ioi --model smollm2-135m --method eap` makes the first."
 
 
 def csv_table(groups: Sequence[GroupView]) -> bytes:
     """Return one line a row, every metric of the records in full precision."""
-    return sheet_bytes(flat_rows(groups))
+    heads = [view.memory.recall_json("columns", partial(_head, view)) for view in groups]
+    metrics = sorted({name for head in heads for name in head["metrics"]})
+    parts = [part for named in _named(metrics).values() for part in named]
+    columns = list(dict.fromkeys(name for head in heads for name in (*head["before"], *parts, *head["after"])))
+    lines = [view.memory.recall("csv", partial(_placed, view, columns), columns) for view in groups]
+    return (csv_text([columns]) + "".join(lines)).encode()
 
 
 def flat_rows(groups: Sequence[GroupView]) -> list[dict[str, Any]]:
     """Return one flat line a row, every metric of the records in full precision."""
-    found = sorted({name for view in groups for row in view.group.rows for name in row.metrics})
-    names = {name: [f"{name}.{part}" for part in _PARTS] for name in found}
+    names = _named(sorted({name for view in groups for name in _metrics(view)}))
     return [_flat(view, row, names) for view in groups for row in view.rows]
 
 
-def sheet_bytes(lines: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return lines as CSV: a column for every name, in the order in which they appear; what is missing is empty."""
-    columns = dict.fromkeys(name for line in lines for name in line)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(list(map(line.get, columns)) for line in lines)
-    return stream.getvalue().encode()
+def _head(view: GroupView) -> dict[str, list[str]]:
+    """Names of a table's columns: before those of metrics, the metrics, and after."""
+    names = columns_of(_own(view))
+    place = names.index(_HERE)
+    return {"before": names[:place], "metrics": sorted(_metrics(view)), "after": names[place + 1 :]}
+
+
+def _placed(view: GroupView, columns: Sequence[str]) -> str:
+    return placed(_own(view), columns)
+
+
+def _own(view: GroupView) -> str:
+    """A table with its own columns alone; those of metrics come after an empty one."""
+    return view.memory.recall("sheet", partial(_sheet, view))
+
+
+def _sheet(view: GroupView) -> str:
+    names = {_HERE: [_HERE] * len(_PARTS)} | _named(sorted(_metrics(view)))
+    return sheet_text([_flat(view, row, names) for row in view.rows])
+
+
+def _metrics(view: GroupView) -> set[str]:
+    return {name for row in view.group.rows for name in row.metrics}
+
+
+def _named(metrics: Sequence[str]) -> dict[str, list[str]]:
+    return {name: [f"{name}.{part}" for part in _PARTS] for name in metrics}
 
 
 def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTable] = ()) -> bytes:
@@ -75,7 +100,7 @@ def markdown_page(groups: Sequence[GroupView], published: Sequence[PublishedTabl
         "# mibench leaderboard",
         *reading,
         f"*Version {BOARD}, which code, rules and board share.*",
-        *(_section(view) for view in groups),
+        *(view.memory.recall("markdown", partial(_section, view)) for view in groups),
     ]
     parts += [published_markdown(published)] if published else []
     return ("\n\n".join(parts) + "\n").encode()

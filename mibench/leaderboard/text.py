@@ -40,7 +40,7 @@ def number(value: float, digits: int) -> str:
 def duration(seconds: float) -> str:
     """Return seconds in the unit that people read."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds >= 0.05 else "under 0.1 s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 

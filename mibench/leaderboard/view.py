@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mibench.core.specs import Track
 from mibench.leaderboard import notes
@@ -13,6 +15,7 @@ from mibench.leaderboard.columns import COLUMNS, COSTS, LINEAR_COLUMNS, Column
 from mibench.leaderboard.family_view import FamilyTable, family_table
 from mibench.leaderboard.fidelity import Residuals, residuals
 from mibench.leaderboard.kept import ranking_of
+from mibench.leaderboard.memory import Memory
 from mibench.leaderboard.ranking import Rank, at_floor, newest_version
 from mibench.leaderboard.rows import Group, Row
 from mibench.leaderboard.sites import brief, chosen_sites
@@ -61,6 +64,43 @@ class RowView:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What all rows of a table are.
+
+    Attributes:
+        rows: How many there are.
+        without_numbers: Those of failed and skipped cells among them.
+        methods: Names of their methods, as the records have them.
+        records: Ids of their cells.
+        folders: Where these are.
+    """
+
+    rows: int
+    without_numbers: int
+    methods: tuple[str, ...]
+    records: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    @classmethod
+    def of(cls, view: GroupView) -> Summary:
+        """Take it from the rows."""
+        entries = [entry for row in view.rows for entry in row.row.entries]
+        return cls(
+            rows=len(view.rows),
+            without_numbers=sum(row.row.status != "ok" for row in view.rows),
+            methods=tuple(sorted({row.row.records[0].cell.method.name for row in view.rows})),
+            records=tuple(entry.record.cell.id for entry in entries),
+            folders=tuple(sorted({str(entry.store.folder) for entry in entries})),
+        )
+
+    @classmethod
+    def told(cls, told: Mapping[str, Any]) -> Summary:
+        """Take it from JSON."""
+        rows, without_numbers, *lists = (told[each.name] for each in fields(cls))
+        return cls(rows, without_numbers, *map(tuple, lists))
+
+
+@dataclass(frozen=True)
 class GroupView:
     """One table, best row first, and rows without a rank last."""
 
@@ -73,6 +113,12 @@ class GroupView:
     warnings: tuple[str, ...]
     families: FamilyTable | None = None
     resolutions: Mapping[str, float] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory, repr=False, compare=False)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What is asked of its rows most often."""
+        return Summary.told(self.memory.recall_json("summary", lambda: asdict(Summary.of(self))))
 
     @property
     def curves(self) -> dict[str, dict[str, list[CurvePoint]]]:
@@ -221,7 +267,7 @@ def _head(column: Column, rows: Sequence[Row], resolutions: Mapping[str, float])
     return HeadView(
         title=column.title,
         arrow="" if higher is None else "↑" if higher else "↓",
-        doc=plain(column.doc, 200),
+        doc=plain(column.doc.replace("``", ""), 200),
         floor=_reference([value.floor for value in values], column.digits),
         ceiling=_reference([value.ceiling for value in values], column.digits),
         resolves=number(resolutions[column.metric], column.digits) if column.metric in resolutions else "",

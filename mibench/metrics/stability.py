@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from mibench.core.errors import DataError
 from mibench.metrics.metric import metric
@@ -63,6 +62,9 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float | None:
     """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     _check_shapes(a.shape, b.shape)
+    # Slow to import, and a leaderboard loads every metric.
+    from scipy.stats import rankdata
+
     ranks = [rankdata(one) for one in (a, b)]
     x, y = (one - one.mean() for one in ranks)
     scale = float(np.sqrt((x @ x) * (y @ y)))

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 Ref = TableRef | ArtifactRef
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_RECORD = re.compile(r"[0-9a-f]{32}\.json")
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,16}")
+
+
+def is_record(name: str) -> bool:
+    """Tell a record from what lies beside it, by the name of the file."""
+    return _RECORD.fullmatch(name) is not None
 
 
 def encoded_table(target: Path, name: str, frame: pd.DataFrame) -> tuple[str, TableRef, bytes]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mibench.core.errors import MibenchError, StoreError
 from mibench.core.files import atomic_write, read_text
 from mibench.core.specs import Cell
-from mibench.records.beside import Ref, check_file, copied_artifact, encoded_table, missing_file
+from mibench.records.beside import Ref, check_file, copied_artifact, encoded_table, is_record, missing_file
 from mibench.records.encode import parse_record, record_bytes
 from mibench.records.record import RunRecord
 from mibench.records.tables import read_table
@@ -32,7 +32,6 @@ STALE_SECONDS = 3600.0
 """A file without a record may belong to a writer at work until it is this old."""
 
 _CELL_ID = re.compile(r"[0-9a-f]{32}")
-_RECORD = re.compile(r"[0-9a-f]{32}\.json")
 _BESIDE = re.compile(r"\.[0-9a-f]{32}\..+\.tmp|[0-9a-f]{32}\.[A-Za-z0-9_-]+\.[0-9a-f]{12}\.[a-z0-9]+")
 
 
@@ -112,11 +111,7 @@ class Store:
         return read_record(path)
 
     def table(
-        self,
-        record: RunRecord,
-        name: str,
-        columns: Collection[str] | None = None,
-        categories: Collection[str] = (),
+        self, record: RunRecord, name: str, columns: Collection[str] | None = None, categories: Collection[str] = ()
     ) -> pd.DataFrame:
         """Return a table of ``record``, after checking its digest.
 
@@ -274,11 +269,6 @@ def _names(cell: Cell) -> tuple[str, str, str, str]:
 def _slug(name: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
     return slug[:80] or "_"
-
-
-def is_record(name: str) -> bool:
-    """Tell whether a file is a record by its name."""
-    return _RECORD.fullmatch(name) is not None
 
 
 def _records_in(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from variable_tables import variable_tables, write_variable
 
 from mibench.core.specs import Convention
 from mibench.leaderboard.build import build
-from mibench.records.record import RunRecord
+from mibench.records.record import Cost, RunRecord
 from mibench.records.saebench.shipped import shipped_results
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -75,9 +76,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shelf.records.mkdir()
     for convention in (Convention.MIBENCH, Convention.MIB):
         shelf.add("eap", FAIR, convention=convention)
-        shelf.add("eap-ig-inputs", GOOD, draw=1, convention=convention)
+        dear = Cost(seconds=200.0, forward_passes=300.0, backward_passes=300.0, examples=30)
+        shelf.add("eap-ig-inputs", GOOD, draw=1, convention=convention, cost=dear)
     for seed in range(3):
-        shelf.add("random", DEAD, seed=seed)
+        shelf.add("random", DEAD, seed=seed, cost=Cost(seconds=0.01))
     shelf.fail("ifr")
     shelf.add("relp", FAIR, tables=False, changes={"cmd": {"value": None, "reason": "too few examples",
         **dict.fromkeys(("ci_low", "ci_high", "ci_source", "ci_reason", "n"))}})  # fmt: skip
@@ -85,8 +87,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shelf.add("eap", FAIR, split="standings")
     found = {"answer": [[0.2, 0.3], [0.9, 0.4]], "stays": [[1.0, 1.0], [0.8, 0.9]]}
     tables = variable_tables(found, {"answer": 0.0, "stays": 1.0}, isolate=["stays"], n=30)
-    write_variable(shelf.store, "das", tables)
-    write_sweep(shelf.store)
+    for convention in (Convention.MIBENCH, Convention.MIB):
+        for method in ("das", "full-vector"):
+            record = write_variable(shelf.store, method, tables)
+            cell = record.cell.model_copy(update={"convention": convention})
+            shelf.store.write(RunRecord(**{**dict(record), "cell": cell, "tables": {}}), tables.by_name())
+    for method in ("topk", "jumprelu"):
+        write_sweep(shelf.store, method)
     build(shelf.records, shelf.out, shipped_results())
     return shelf.out / "site"
 
@@ -148,7 +155,7 @@ def test_filters_hide_tables_and_rows_and_say_how_many_are_left(site: Site) -> N
     page.get_by_label("Split").select_option("")
     page.get_by_role("searchbox").fill("IG")
     assert count.inner_text() == "1 table, 1 row"
-    assert page.locator("section.group:visible tbody tr:visible").count() == 1
+    assert page.locator("section.group:visible .board tbody tr:visible").count() == 1
     page.get_by_role("searchbox").fill("nobody")
     assert page.get_by_text("No table fits the filter.").is_visible()
 
@@ -168,6 +175,77 @@ def test_the_switch_shows_one_convention_and_a_link_to_the_other_turns_it(site: 
     again = site.open(f"circuit.html#{other}")
     assert again.get_by_role("radio", name="MIB").is_checked()
     assert again.locator(f"#{other}").is_visible()
+
+
+@pytest.mark.parametrize("track", ["circuit", "variable"])
+def test_both_conventions_have_the_same_methods_ranked_apart(site: Site, track: str) -> None:
+    page = site.open(f"{track}.html")
+    assert "computed by the rules of MIB's code" in page.locator(".switch-note").inner_text()
+    found = {}
+    for name, radio in (("mibench", "strict"), ("mib", "MIB")):
+        page.get_by_role("radio", name=radio).check(force=True)
+        place = "[data-split=test]" + ("[data-task=ioi]" if track == "circuit" else "")
+        first = page.locator(f"section.group[data-convention={name}]{place}:visible").first
+        assert first.locator(".board tbody td.rank b").first.inner_text() == "1"
+        rows = first.locator(".board tbody tr.ok").all()
+        ranked = [row for row in rows if row.locator("td.rank b").inner_text() != "–"]
+        found[name] = {row.locator("th.method > a").inner_text() for row in ranked}
+    # The strict table has rows that were not scored by MIB's rules.
+    assert found["mib"]
+    assert found["mib"] <= found["mibench"]
+
+
+def test_pictures_say_in_words_what_they_show_and_follow_the_theme(site: Site) -> None:
+    page = site.open("circuit.html")
+    group = page.locator(strict(page))
+    words = group.get_by_role("img").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    for part in ("signed ranking", "absolute ranking", "Distance ↓ against", "places 1"):
+        assert any(part in said for said in words), part
+    assert "How sure the ranks are: Distance" in group.inner_text()
+    front = group.locator(".tradeoff").first.locator("ol b").all_inner_texts()
+    # Two rows that are equal in both are both on it.
+    assert front == ["random", "eap", "relp", "eap-ig-inputs"]
+    best = group.locator(".stability tbody tr").first
+    assert best.locator("th").inner_text().startswith("eap-ig-inputs")
+    assert best.locator("td").last.inner_text() in {"100 %", ">99 %"}
+
+    def colour() -> str:
+        return group.locator(".stability rect").first.evaluate("one => getComputedStyle(one).fill")
+
+    light = colour()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert colour() != light
+
+
+def test_words_of_pictures_can_be_read_on_a_phone(site: Site) -> None:
+    page = site.open("circuit.html", viewport={"width": 390, "height": 844})
+    heights = page.locator(f"{strict(page)} .chart text").evaluate_all(
+        "all => all.filter((one) => one.textContent.trim()).map((one) => one.getBoundingClientRect().height)"
+    )
+    # A line is some 1.2 times as high as its letters.
+    assert min(heights) > 9
+
+
+def test_dictionaries_are_folded_under_their_families_until_they_are_looked_for(site: Site) -> None:
+    page = site.open("sae.html")
+    singles = page.locator("details.singles").first
+    assert page.get_by_role("img", name="by L0, one line a family").count() >= 1
+    was_open = singles.evaluate("one => one.open")
+    page.get_by_role("searchbox").fill("topk")
+    assert singles.evaluate("one => one.open")
+    assert was_open == (singles.locator("tbody tr").count() <= 6)
+    page.goto(site.url("methods/topk.html"))
+    assert page.get_by_role("heading", name="Frontiers").is_visible()
+    assert page.locator(".chart .legend li").all_inner_texts()[0].startswith("topk")
+
+
+def test_what_others_published_has_its_source_and_no_rank(site: Site) -> None:
+    page = site.open("sae.html")
+    published = page.locator("section.published")
+    assert published.get_by_text("source: sae_bench_results_0125").count() >= 1
+    assert published.locator("th").filter(has_text="Rank").count() == 0
+    assert "not tested" in published.inner_text()
+    assert published.locator("tbody tr").count() == 90
 
 
 def test_a_record_is_one_click_away_and_a_private_one_shows_no_example(site: Site) -> None:
@@ -195,6 +273,9 @@ def test_two_rows_are_compared_and_the_address_says_which(site: Site) -> None:
     cells = [float(text.split()[0].replace("−", "-")) for text in row.locator("td .value").all_inner_texts()]
     assert cells[2] == pytest.approx(cells[0] - cells[1], abs=0.0011)
     assert row.get_by_text("first is better").is_visible()
+    assert row.get_by_text("paired bootstrap over examples").is_visible()
+    low, high = (float(end.replace("−", "-")) for end in row.locator("td small").nth(2).inner_text()[1:-1].split(","))
+    assert low <= cells[2] <= high < 0
     page.get_by_label("Second").select_option("random")
     address = page.url
     assert address.count("/") > 3
@@ -204,6 +285,27 @@ def test_two_rows_are_compared_and_the_address_says_which(site: Site) -> None:
     assert "Out of memory" in again.locator("p.problem").inner_text()
     again.get_by_label("Table").select_option(index=0)
     assert again.locator("table").count() == 1
+
+
+def test_verdicts_of_the_page_that_compares_are_those_of_the_letters(site: Site) -> None:
+    page = site.open("circuit.html")
+    group = strict(page)
+    rows = page.locator(f"{group} .board tbody tr.ok")
+    letters = {
+        row.locator("th.method > a").inner_text(): row.locator("td.rank i").inner_text()
+        for row in rows.all()
+        if row.locator("td.rank b").inner_text() != "–"
+    }
+    assert len(set(letters.values())) > 1
+    page.goto(site.url(f"compare.html{group}"))
+    first = {letter: name for name, letter in reversed(letters.items())}
+    pairs = [(first[letter], name, "not told apart") for name, letter in letters.items() if name != first[letter]]
+    pairs += [(before, after, "first is better") for before, after in itertools.pairwise(reversed(first.values()))]
+    assert len(pairs) >= len(first)
+    for one, other, expected in pairs:
+        page.locator("select[name=first]").select_option(one)
+        page.locator("select[name=second]").select_option(other)
+        assert page.locator("tbody tr").first.locator(".verdict, .same").inner_text() == expected, (one, other)
 
 
 def test_the_theme_is_the_systems_until_it_is_chosen_and_then_stays(site: Site) -> None:
@@ -246,7 +348,7 @@ def pages(folder: Path) -> list[str]:
     """Every kind of page once, and the records of all tracks."""
     kinds = ["index.html", "circuit.html", "variable.html", "sae.html", "compare.html", "changes.html"]
     records = sorted(f"records/{one.name}" for one in (folder / "records").iterdir())
-    return [*kinds, "methods/eap.html", "tasks/ioi.html", *records]
+    return [*kinds, "methods/eap.html", "methods/topk.html", "tasks/ioi.html", *records]
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -270,7 +372,7 @@ def test_narrow_screens_sort_by_a_choice(site: Site) -> None:
 def test_tables_are_all_there_without_scripts(site: Site) -> None:
     page = site.open("circuit.html", java_script_enabled=False)
     assert page.locator("section.group").count() == 4
-    assert page.locator("tbody tr").count() == 9
+    assert page.locator(".board tbody tr").count() == 9
     assert not page.locator("form.tools").is_visible()
     page.goto(site.url("compare.html"))
     assert page.get_by_text("needs JavaScript").is_visible()

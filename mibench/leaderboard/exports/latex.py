@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from mibench.core.version import BOARD
@@ -20,9 +21,15 @@ _ESCAPED = {
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "–": "--", "—": "---", "…": r"\dots{}",
 }  # fmt: skip
 _HEAD = (
-    f"% Made by mibench leaderboard export, version {BOARD}. Needs \\usepackage{{booktabs,textcomp}} and T1 fonts.\n"
-    "% Brackets: 95 % intervals. Bold: the tie group of the best."
+    f"% Made by mibench leaderboard export, version {BOARD}.\n"
+    "% Needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,graphicx,textcomp}.\n"
+    "% Brackets: 95 % intervals. Bold: the tie group of the best. A table that is too wide is set smaller."
 )
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+_MOST_ROWS = 18
+"""Rows of one float, which has to fit on a page."""
+_WIDEST_NAME, _WIDEST_TITLE = 34, 14
+"""Letters of a line."""
 _PLAIN = re.compile(r"[-+0-9.,eE\[\] ]*")
 
 
@@ -43,23 +50,31 @@ def escaped(text: str) -> str:
 
 def _table(view: GroupView) -> str:
     families = view.families
-    titles = [_title(*each) for each in _heads(view)]
     body = list(_family_lines(families) if families else _lines(view))
     references = [] if families else [*_references(view)]
-    caption = f"{view.group.title}: {', '.join(view.facts)}."
+    parts = [body[start : start + _MOST_ROWS] for start in range(0, len(body), _MOST_ROWS)] or [[]]
+    return "\n\n".join(_float(view, rows, references, (place, len(parts))) for place, rows in enumerate(parts, start=1))
+
+
+def _float(view: GroupView, body: Sequence[str], references: Sequence[str], part: tuple[int, int]) -> str:
+    """A table of some rows, and which part of how many it is."""
+    titles = [_title(*each) for each in _heads(view)]
+    place, of = part
+    caption = f"{view.group.title}: {', '.join(view.facts)}{f' ({place} of {of})' if of > 1 else ''}."
     lines = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escaped(caption)}}}",
-        rf"\label{{tab:{view.group.id}}}",
+        rf"\label{{tab:{view.group.id}{f'-{place}' if place > 1 else ''}}}",
+        _FIT,
         rf"\begin{{tabular}}{{l{'r' * len(titles)}}}",
         r"\toprule",
-        _line(["Family" if families else "Method", *titles]),
+        _line(["Family" if view.families else "Method", *titles]),
         r"\midrule",
         *body,
         *([r"\midrule", *references] if references else []),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         r"\end{table}",
     ]
     return "\n".join(lines)
@@ -74,7 +89,7 @@ def _heads(view: GroupView) -> list[tuple[str, str]]:
 
 
 def _title(title: str, arrow: str) -> str:
-    return escaped(f"{title} {arrow}".strip())
+    return _stacked(f"{title} {arrow}".strip(), "r", _WIDEST_TITLE)
 
 
 def _lines(view: GroupView) -> Iterator[str]:
@@ -86,12 +101,29 @@ def _lines(view: GroupView) -> Iterator[str]:
 
 def _family_lines(families: FamilyTable) -> Iterator[str]:
     for row in families.rows:
-        yield _line([escaped(row.family.label), *(_cell(*each) for each in zip(row.cells, row.ranks, strict=True))])
+        yield _line(
+            [
+                _stacked(row.family.label, "l", _WIDEST_NAME),
+                *(_cell(*each) for each in zip(row.cells, row.ranks, strict=True)),
+            ]
+        )
 
 
 def _name(row: RowView) -> str:
     remark = "" if row.row.status == "ok" else f" ({row.row.status})"
-    return escaped(f"{row.row.label}{remark}")
+    return _stacked(f"{row.row.label}{remark}", "l", _WIDEST_NAME)
+
+
+def _stacked(text: str, side: str, longest: int) -> str:
+    """Set a text in lines of at most so many letters."""
+    words = textwrap.wrap(text, longest, break_on_hyphens=False, break_long_words=False)
+    lines = [escaped(line) for line in words] or [""]
+    return lines[0] if len(lines) == 1 else _stack(lines, side)
+
+
+def _stack(lines: Sequence[str], side: str, at: str = "t") -> str:
+    """Set lines above each other; braces keep what begins a line from being read as an option of the break."""
+    return rf"\begin{{tabular}}[{at}]{{@{{}}{side}@{{}}}}" + r"\\{}".join(lines) + r"\end{tabular}"
 
 
 def _rank(row: RowView, column: Column) -> Rank | None:
@@ -103,7 +135,7 @@ def _cell(cell: CellView, rank: Rank | None) -> str:
         return "--"
     text = _number(cell.text)
     text = rf"\textbf{{{text}}}" if rank is not None and rank.position == 1 else text
-    return rf"{text} {{\scriptsize {_number(cell.interval)}}}" if cell.interval else text
+    return _stack([text, rf"{{\scriptsize {_number(cell.interval)}}}"], "r") if cell.interval else text
 
 
 def _number(text: str) -> str:

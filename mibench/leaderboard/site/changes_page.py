@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mibench.core.files import read_text
 from mibench.core.shipped import shipped_places
@@ -87,18 +88,32 @@ def _joined(text: str) -> list[str]:
 
 def revisions(groups: Sequence[GroupView]) -> list[Revision]:
     """Return the metrics of the records that have, or had, more than one version."""
-    counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
     days: dict[str, list[str]] = defaultdict(list)
-    for record in (record for view in groups for row in view.group.rows for record in row.records):
-        for name, value in record.metrics.items():
-            counts[name][value.version] += 1
-        for name, former in record.volatile.former.items():
-            days[name] += [f"{one.replaced_at:%Y-%m-%d}" for one in former]
+    for view in groups:
+        of_view, replaced = view.memory.recall_json("revisions", partial(_tally, view))
+        for name, version, number in of_view:
+            counts[name][version] += number
+        for name, day in replaced:
+            days[name].append(day)
     found = [_revision(name, by_version, sorted(days[name])) for name, by_version in sorted(counts.items())]
     return [one for one in found if one.version > 1 or one.replaced]
 
 
-def _revision(name: str, by_version: dict[int, int], days: Sequence[str]) -> Revision:
+def _tally(view: GroupView) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]:
+    """How many numbers of each metric have each version, and when numbers were replaced."""
+    records = [record for row in view.group.rows for record in row.records]
+    counts = Counter((name, value.version) for record in records for name, value in record.metrics.items())
+    days = [
+        (name, f"{one.replaced_at:%Y-%m-%d}")
+        for record in records
+        for name, former in record.volatile.former.items()
+        for one in former
+    ]
+    return [(name, version, number) for (name, version), number in counts.items()], days
+
+
+def _revision(name: str, by_version: Mapping[int, int], days: Sequence[str]) -> Revision:
     component = declared(name)
     today = 1 if component is None else int(component.metadata.get("version", 1))
     shown = tuple(sorted(by_version.items()))

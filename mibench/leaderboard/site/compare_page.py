@@ -23,15 +23,19 @@ def compare_html(context: SiteContext) -> bytes:
 
 def data_script(groups: Sequence[GroupView], context: SiteContext) -> bytes:
     """Return the numbers of all tables as a script that sets one name."""
-    tables = [_table(view, context) for view in groups if view.rows]
     costs = [{"title": cost.title, "doc": cost.doc} for cost in COSTS]
-    return f"window.MIBENCH = {script_json({'costs': costs, 'tables': tables})};\n".encode()
+    tables = ",".join(_kept(view, context) for view in groups if view.summary.rows)
+    return f'window.MIBENCH = {{"costs":{script_json(costs)},"tables":[{tables}]}};\n'.encode()
+
+
+def _kept(view: GroupView, context: SiteContext) -> str:
+    return view.memory.recall("compare", lambda: script_json(_table(view, context)), context.about(view))
 
 
 def _table(view: GroupView, context: SiteContext) -> dict[str, Any]:
     heads = [
         {"title": head.title, "arrow": head.arrow, "doc": head.doc, "floor": head.floor, "ceiling": head.ceiling,
-         "apart": head.resolves, "digits": column.digits}
+         "apart": head.resolves, "digits": column.digits, "pairs": _pairs(view, column.metric)}
         for head, column in zip(view.heads, view.columns, strict=False)
     ]  # fmt: skip
     return {
@@ -44,9 +48,32 @@ def _table(view: GroupView, context: SiteContext) -> dict[str, Any]:
     }
 
 
+def _pairs(view: GroupView, metric: str) -> dict[str, Any] | None:
+    """Return what a column's ranks say of pairs of rows, those of the first row first; None where it ranks nothing.
+
+    ``half``: the bound that the difference is held against; ``tied``: a 1 where the pair ties; ``how``: which of
+    ``ways`` the bound rests on.
+    """
+    known = [(rank.order, row.row.id, rank) for row in view.rows if (rank := row.ranks.get(metric)) is not None]
+    listed = sorted(((order, row, rank) for order, row, rank in known if order is not None), key=lambda one: one[0])
+    if not any(rank.position is not None for _, _, rank in known):
+        return None
+    pairs = [pair for _, _, rank in listed for pair in rank.pairs]
+    ways = list(dict.fromkeys(how for _, _, how in pairs))
+    places = {how: place for place, how in enumerate(ways)}
+    return {
+        "rows": [row[:ROW_DIGITS] for _, row, _ in listed],
+        "half": [None if half is None else float(f"{half:.4g}") for half, _, _ in pairs],
+        "tied": "".join("1" if tied else "0" for _, tied, _ in pairs),
+        "how": [places[how] for _, _, how in pairs],
+        "ways": ways,
+    }
+
+
 def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
     ok = row.row.status == "ok"
     metrics = [row.row.metrics.get(column.metric) for column in view.columns]
+    ranks = [row.ranks.get(column.metric) for column in view.columns]
     return {
         "id": row.row.id[:ROW_DIGITS],
         "label": row.row.label,
@@ -59,7 +86,7 @@ def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
         "why": row.rank.why,
         "status": row.row.status,
         "reason": row.row.reason,
-        # Value, ends of its interval, rank, and what is said on pointing at it.
+        # Value, ends of its interval, rank, what is said on pointing at it, and why it is not ranked.
         "numbers": [
             [
                 value and value.value,
@@ -67,8 +94,9 @@ def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
                 value and value.ci_high,
                 cell.rank,
                 cell.title if ok else "",
+                rank.why if rank is not None and rank.position is None else "",
             ]
-            for value, cell in zip(metrics, row.cells, strict=False)
+            for value, cell, rank in zip(metrics, row.cells, ranks, strict=False)
         ],
         "costs": [[cost.value, cost.text] for cost in row.costs],
     }

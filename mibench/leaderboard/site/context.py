@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from mibench.leaderboard.published import PublishedTable
 from mibench.leaderboard.site.marks import Confirmations
@@ -27,6 +29,11 @@ class SiteContext:
     confirmations: Confirmations = field(default_factory=dict)
     downloads: Mapping[str, str] = field(default_factory=dict)
 
+    def about(self, view: GroupView) -> dict[str, Any]:
+        """Return the repeats of a table's records, for JSON."""
+        found = ((name, self.confirmations[name]) for name in view.summary.records if name in self.confirmations)
+        return {name: [one.model_dump(mode="json") for one in known] for name, known in found}
+
 
 def site_context(
     groups: Sequence[GroupView],
@@ -38,9 +45,8 @@ def site_context(
     Raises:
         StoreError: A file of confirmations is broken.
     """
-    entries = [entry for view in groups for row in view.group.rows for entry in row.entries]
     found: dict[str, list[Confirmation]] = defaultdict(list)
-    for folder in sorted({entry.store.folder for entry in entries}):
-        for one in read_confirmations(folder):
+    for folder in sorted({folder for view in groups for folder in view.summary.folders}):
+        for one in read_confirmations(Path(folder)):
             found[one.record].append(one)
     return SiteContext(tuple(published), dict(found), downloads)

@@ -6,24 +6,39 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mibench.leaderboard.site.axis import BOTTOM, LEFT, RIGHT, TOP, round_steps
 from mibench.records.record import CurvePoint
 
 WIDTH, HEIGHT = 620.0, 320.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 606.0, 14.0, 276.0
 _SMALLEST = 1e-4
-_STEPS = 5
 _FLATTEST = 1e-6
+
 Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: points of the line, outline of its band, as SVG lists of points, and each point with its words."""
+    """One curve.
+
+    Attributes:
+        name: Of what it is.
+        line: Its points, as SVG lists them.
+        band: Outline of its band, as SVG lists points.
+        points: Each point with its words.
+        bars: Intervals of points: place across, lower and upper end.
+        small: Further points that are not on the line.
+        faint: Whether it stands behind the others.
+        hue: Number of its look; None: its place among the curves.
+    """
 
     name: str
     line: str
     band: str
     points: tuple[tuple[float, float, str], ...]
+    bars: tuple[tuple[float, float, float], ...] = ()
+    small: tuple[Place, ...] = ()
+    faint: bool = False
+    hue: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,17 +47,21 @@ class Drawing:
 
     Attributes:
         lines: The curves.
-        across: Ticks of circuit sizes.
+        across: Ticks of sizes.
         up: Ticks of the quantity.
-        zero: Height of 0.
+        zero: Height of 0; None where it is not marked.
         one: Height of 1; None where it means nothing.
+        below: What the axis of sizes is.
+        dots: Whether points of many lines are drawn, too.
     """
 
     lines: tuple[Line, ...]
     across: tuple[tuple[float, str], ...]
     up: tuple[tuple[float, str], ...]
-    zero: float
+    zero: float | None
     one: float | None
+    below: str = "circuit size: % of edges kept, log scale"
+    dots: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,11 +74,11 @@ class _Frame:
 
     def x(self, fraction: float) -> float:
         share = 1 - math.log(max(fraction, self.smallest)) / math.log(self.smallest)
-        return round(_LEFT + share * (_RIGHT - _LEFT), 1)
+        return round(LEFT + share * (RIGHT - LEFT), 1)
 
     def y(self, value: float) -> float:
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return round(_BOTTOM - share * (_BOTTOM - _TOP), 1)
+        return round(BOTTOM - share * (BOTTOM - TOP), 1)
 
 
 def drawing(curves: Mapping[str, Sequence[CurvePoint]], *, share: bool = True) -> Drawing | None:
@@ -76,7 +95,7 @@ def drawing(curves: Mapping[str, Sequence[CurvePoint]], *, share: bool = True) -
     frame = _frame([point for points in drawn.values() for point in points], (0.0, 1.0) if share else (0.0,))
     lines = tuple(_line(name, points, frame) for name, points in drawn.items())
     across = tuple((frame.x(size), f"{100 * size:g}") for size in _sizes(frame.smallest))
-    up = tuple((frame.y(value), f"{value:g}".replace("-", "−")) for value in _heights(frame))
+    up = tuple((frame.y(value), f"{value:g}".replace("-", "−")) for value in round_steps(frame.low, frame.high))
     return Drawing(lines, across, up, frame.y(0.0), frame.y(1.0) if share else None)
 
 
@@ -99,7 +118,7 @@ def _line(name: str, points: Sequence[CurvePoint], frame: _Frame) -> Line:
     known = [(point, point.ci_low, point.ci_high) for point in ordered]
     upper = [(frame.x(one.fraction), frame.y(high)) for one, _, high in known if high is not None]
     lower = [(frame.x(one.fraction), frame.y(low)) for one, low, _ in known if low is not None]
-    return Line(name, _svg([(x, y) for x, y, _ in places]), _svg([*upper, *reversed(lower)]), tuple(places))
+    return Line(name, svg_points([(x, y) for x, y, _ in places]), svg_points([*upper, *reversed(lower)]), tuple(places))
 
 
 def _words(point: CurvePoint) -> str:
@@ -107,19 +126,11 @@ def _words(point: CurvePoint) -> str:
     return f"{100 * point.fraction:g} % of edges: {point.value:.3f}{ends}"
 
 
-def _svg(places: Sequence[Place]) -> str:
+def svg_points(places: Sequence[Place]) -> str:
+    """Return points as SVG lists them."""
     return " ".join(f"{x:g},{y:g}" for x, y in places)
 
 
 def _sizes(smallest: float) -> list[float]:
     decades = range(math.floor(math.log10(smallest)), 1)
     return [size for decade in decades for step in (1, 2, 5) if smallest * 0.999 <= (size := step * 10.0**decade) <= 1]
-
-
-def _heights(frame: _Frame) -> list[float]:
-    """Round heights inside the frame, some five of them."""
-    rough = (frame.high - frame.low) / _STEPS
-    decade = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * decade for factor in (1, 2, 2.5, 5, 10) if factor * decade >= rough)
-    first, last = math.ceil(frame.low / step), math.floor(frame.high / step)
-    return [round(place * step, 10) + 0.0 for place in range(first, last + 1)]

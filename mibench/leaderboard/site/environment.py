@@ -14,14 +14,22 @@ from mibench.core.version import code_digest
 from mibench.leaderboard.columns import COSTS
 from mibench.leaderboard.family_view import FACTS
 from mibench.leaderboard.site.cards import inline_html
-from mibench.leaderboard.site.links import TITLES, group_link, method_page, record_page, task_page, track_page
+from mibench.leaderboard.site.links import (
+    CONVENTIONS,
+    TITLES,
+    group_link,
+    method_page,
+    record_page,
+    task_page,
+    track_page,
+)
 from mibench.leaderboard.text import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 @cache
@@ -41,6 +49,7 @@ def environment() -> Environment:
         "costs": COSTS,
         "family_facts": FACTS,
         "track_titles": TITLES,
+        "convention_names": CONVENTIONS,
         "track_page": track_page,
         "group_link": group_link,
         "record_page": record_page,
@@ -71,7 +80,7 @@ def render(template: str, root: str, **values: Any) -> bytes:
 def script_json(value: Any) -> str:
     """Return JSON that can stand in a script, wherever that stands."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return "".join(_UNSAFE.get(each, each) for each in text)
+    return text.translate(_UNSAFE)
 
 
 @cache

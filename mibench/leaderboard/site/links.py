@@ -9,6 +9,14 @@ from mibench.leaderboard.text import slug
 
 TITLES = {Track.CIRCUIT: "Circuits", Track.VARIABLE: "Causal variables", Track.SAE: "Sparse dictionaries"}
 """What a track is called on the pages."""
+CONVENTIONS = {"mibench": "strict", "mib": "MIB", "saebench": "SAEBench"}
+"""What conventions are called on the pages."""
+CONVENTION_DOCS = {
+    "mibench": "mibench's own definitions",
+    "mib": "computed by the rules of MIB's code, mistakes included, to compare with its board",
+    "saebench": "computed by the rules of SAEBench's code, mistakes included",
+}
+"""What conventions are."""
 
 
 def track_page(track: Track) -> str:

@@ -11,8 +11,10 @@ from mibench.core.registry import Component, Registry
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.docstring import Docs, docs_of
 from mibench.leaderboard.site.environment import render
+from mibench.leaderboard.site.frontiers import READING, frontiers
 from mibench.leaderboard.site.links import method_page
 from mibench.leaderboard.site.marks import Mark, marks
+from mibench.leaderboard.site.recall import recalled
 from mibench.leaderboard.text import plain
 from mibench.leaderboard.view import GroupView, HeadView, RowView
 
@@ -31,17 +33,22 @@ class Standing:
 
 def method_pages(groups: Sequence[GroupView], context: SiteContext) -> Iterable[tuple[str, bytes]]:
     """Yield the page of every method of the tables, by name."""
-    found: dict[str, list[Standing]] = defaultdict(list)
+    found: dict[str, list[GroupView]] = defaultdict(list)
     for view in groups:
-        for row in view.rows:
-            head = view.heads[0] if view.heads else None
-            name = row.row.records[0].cell.method.name
-            found[name].append(Standing(view, row, head, marks(row.row, context.confirmations)))
-    for name, standings in sorted(found.items()):
-        yield method_page(name), _page(name, standings, context)
+        for name in view.summary.methods:
+            found[name].append(view)
+    for name, views in sorted(found.items()):
+        yield method_page(name), _page(name, views, context)
 
 
-def _page(name: str, standings: Sequence[Standing], context: SiteContext) -> bytes:
+def _standings(view: GroupView, name: str, context: SiteContext) -> list[Standing]:
+    """The rows of a method in a table."""
+    head = view.heads[0] if view.heads else None
+    rows = [row for row in view.rows if row.row.records[0].cell.method.name == name]
+    return [Standing(view, row, head, marks(row.row, context.confirmations)) for row in rows]
+
+
+def _page(name: str, views: Sequence[GroupView], context: SiteContext) -> bytes:
     component = METHODS.components.get(name)
     declared = {} if component is None else component.metadata
     facts = [
@@ -58,8 +65,13 @@ def _page(name: str, standings: Sequence[Standing], context: SiteContext) -> byt
         title=plain(name),
         docs=None if component is None else _docs(component),
         facts=[(title, text) for title, text in facts if text],
-        standings=standings,
-        tracks=sorted({one.view.group.track for one in standings}),
+        name=name,
+        views=views,
+        standings=lambda view: _standings(view, name, context),
+        pictures=lambda view: frontiers(view.families, name) if view.families else [],
+        kept=recalled("standings", context),
+        kept_pictures=recalled("frontiers", context),
+        frontier_note=READING,
     )
 
 

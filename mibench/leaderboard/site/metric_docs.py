@@ -23,7 +23,7 @@ def declared(name: str) -> Component | None:
 def doc(name: str) -> str:
     """Return the first line of a metric's documentation, fit to be shown."""
     found = declared(name)
-    return plain(found.doc, 300) if found is not None else ""
+    return plain(found.doc.replace("``", ""), 300) if found is not None else ""
 
 
 def better(value: bool | None) -> str:  # noqa: FBT001

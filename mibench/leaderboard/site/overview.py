@@ -10,6 +10,8 @@ from mibench.leaderboard.site.changes_page import Change
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render
 from mibench.leaderboard.site.links import TITLES
+from mibench.leaderboard.site.recall import recalled
+from mibench.leaderboard.text import plain
 from mibench.leaderboard.view import GroupView, RowView
 
 ABOUT = {
@@ -48,7 +50,7 @@ class Card:
 def overview_html(groups: Sequence[GroupView], changes: Sequence[Change], context: SiteContext) -> bytes:
     """Return the first page."""
     cards = [card for track in Track for card in [_card(track, groups)] if card is not None]
-    records = {record.cell.id for view in groups for row in view.group.rows for record in row.records}
+    records = {name for view in groups for name in view.summary.records}
     return render(
         "overview.html.jinja",
         "",
@@ -58,6 +60,7 @@ def overview_html(groups: Sequence[GroupView], changes: Sequence[Change], contex
         n_records=len(records),
         changes=changes[:6],
         leaders=leaders,
+        kept=recalled("overview", context),
         tracks={card.track.value for card in cards},
         titles=TITLES,
         has_published=bool(context.published),
@@ -74,6 +77,6 @@ def _card(track: Track, groups: Sequence[GroupView]) -> Card | None:
     own = [view for view in groups if view.group.track is track]
     if not own:
         return None
-    largest = sorted(own, key=lambda view: -len(view.rows))[:_TABLES]
-    rows = [row for view in own for row in view.rows]
-    return Card(track, ABOUT[track], tuple(largest), len(own), len(rows), len({row.row.method for row in rows}))
+    largest = sorted(own, key=lambda view: -view.summary.rows)[:_TABLES]
+    methods = {plain(name) for view in own for name in view.summary.methods}
+    return Card(track, ABOUT[track], tuple(largest), len(own), sum(view.summary.rows for view in own), len(methods))

@@ -39,16 +39,27 @@ def cell_facts(cell: Cell) -> Facts:
 
 
 def costs(record: RunRecord) -> Facts:
-    """Return what the work took."""
+    """Return what the work took: the method alone, and the method with the scoring of what it made."""
     total, own = record.volatile.cost, record.volatile.discovery
-    parts = [("The method", own), ("With scoring", total)]
+    both = "Method + scoring"
+    if own is not None and total is not None and total.seconds < own.seconds:
+        # What the method made was at hand, as a dictionary is that several tasks score.
+        both = "Scoring alone (the method had run before)"
+    parts = [("Method alone", own), (both if own is not None else "Scoring alone (handed in)", total)]
     return [(name, _cost(one)) for name, one in parts if one is not None]
 
 
 def _cost(cost: Cost) -> str:
-    passes = f"{count(cost.forward_passes)} forward and {count(cost.backward_passes)} backward passes of one example"
-    peak = "" if cost.peak_bytes is None else f", at most {memory(cost.peak_bytes)}"
-    return f"{duration(cost.seconds)}{peak}, {passes}"
+    forward, backward = count(cost.forward_passes), count(cost.backward_passes)
+    of = f", over {cost.examples:,} example{'' if cost.examples == 1 else 's'}" if cost.examples else ""
+    passes = f"{forward} forward + {backward} backward passes of the model, each of one example{of}"
+    none = cost.forward_passes + cost.backward_passes == 0
+    found = [
+        f"{duration(cost.seconds)} of wall-clock time",
+        "" if cost.peak_bytes is None else f"{memory(cost.peak_bytes)} of memory at most",
+        "no pass of the model" if none else passes,
+    ]
+    return "; ".join(filter(None, found))
 
 
 def environment(record: RunRecord) -> Facts:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.formats import native
@@ -56,12 +61,31 @@ class Shown:
 def record_pages(groups: Sequence[GroupView], context: SiteContext) -> Iterable[Picture]:
     """Yield the page of every record of the tables, made when it is needed."""
     for view in groups:
-        for row in view.rows:
-            for entry in row.row.entries:
-                yield _lazy(Shown(view, row, entry), context)
+        given = [context.about(view), dict(context.downloads)]
+        told = view.memory.recall_json("records", partial(_listed, view, context), *given)
+        for place, (name, words, made_from) in enumerate(told):
+            yield Picture(record_page(name), words, made_from, partial(_drawn, view, place, context))
 
 
-def _lazy(shown: Shown, context: SiteContext) -> Picture:
+def _entries(view: GroupView) -> Iterator[tuple[RowView, Entry]]:
+    return ((row, entry) for row in view.rows for entry in row.row.entries)
+
+
+def _listed(view: GroupView, context: SiteContext) -> list[list[str]]:
+    """Id, words and digest of what is shown, of every record of a table."""
+    return [_told(Shown(view, row, entry), context) for row, entry in _entries(view)]
+
+
+def _drawn(view: GroupView, place: int, context: SiteContext) -> bytes:
+    row, entry = next(islice(_entries(view), place, None))
+    made = page(Shown(view, row, entry), context)
+    if place == len(view.summary.records) - 1:
+        # The last of the table: nothing asks for its records again.
+        view.memory.records.save()
+    return made
+
+
+def _told(shown: Shown, context: SiteContext) -> list[str]:
     record = shown.record
     made_from = {
         "code": site_version(),
@@ -69,12 +93,12 @@ def _lazy(shown: Shown, context: SiteContext) -> Picture:
         "rank": [str(shown.row.rank), shown.row.rank.why, shown.row.row.label],
         "notes": [*shown.view.notes, *notes.row_notes(shown.row.row)],
         "beside": [other.cell.id for other in shown.row.row.records],
-        "confirmations": [one.model_dump(mode="json") for one in context.confirmations.get(record.cell.id, ())],
+        "confirmations": _repeats(record, context),
         "downloads": dict(context.downloads),
         "artifact": _artifact_size(shown.entry),
     }
     words = f"{plain(record.cell.method.name)}: {shown.view.group.title}"
-    return Picture(record_page(record.cell.id), words, digest(made_from), lambda: page(shown, context))
+    return [record.cell.id, words, digest(made_from)]
 
 
 def _record_digest(entry: Entry) -> list[Any]:
@@ -90,8 +114,11 @@ def _record_digest(entry: Entry) -> list[Any]:
 
 def page(shown: Shown, context: SiteContext) -> bytes:
     """Return the page of a record."""
-    record, private = shown.record, is_private(shown.record)
-    scores = None if private else _scores(shown.entry)
+    record = shown.record
+    given = [_record_digest(shown.entry), _files(shown.entry)]
+    body = shown.view.memory.records.recall(
+        record.cell.id, partial(_body, shown.entry, context), *given, _repeats(record, context)
+    )
     return render(
         "record.html.jinja",
         "../",
@@ -100,6 +127,20 @@ def page(shown: Shown, context: SiteContext) -> bytes:
         record=record,
         title=f"{plain(record.cell.method.name)} · {shown.view.group.title}",
         marks=marks(shown.row.row, context.confirmations),
+        notes=[*shown.view.notes, *notes.row_notes(shown.row.row)],
+        # Everything in it was escaped when it was rendered.
+        body=Markup(body),  # noqa: S704
+    )
+
+
+def _body(entry: Entry, context: SiteContext) -> str:
+    """What a page says of the record alone, whatever other rows there are."""
+    record, private = entry.record, is_private(entry.record)
+    scores = None if private else _scores(entry)
+    return render(
+        "record_body.html.jinja",
+        "../",
+        record=record,
         private=private,
         facts=cell_facts(record.cell),
         costs_of=costs(record),
@@ -107,14 +148,33 @@ def page(shown: Shown, context: SiteContext) -> bytes:
         digests=digests(record),
         metrics=[_metric(name, value) for name, value in sorted(record.metrics.items())],
         curves=_curves(record),
-        heats=_heats(shown.entry, scores),
+        heats=_heats(entry, scores),
         top=[] if scores is None else top_scores(scores, _TOP),
         top_of=record.cell.level or Level.EDGE,
-        worst=None if private else worst_examples(shown.entry),
+        worst=None if private else worst_examples(entry),
         command=command(record),
         confirmations=about(record, context.confirmations),
-        notes=[*shown.view.notes, *notes.row_notes(shown.row.row)],
-    )
+    ).decode()
+
+
+def _repeats(record: RunRecord, context: SiteContext) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in context.confirmations.get(record.cell.id, ())]
+
+
+def _files(entry: Entry) -> list[Any]:
+    """What tells the tables and the artifact beside a record from others of their names."""
+    record = entry.record
+    names = [ref.file for ref in record.tables.values()]
+    names += [] if record.artifact is None else [record.artifact.file]
+    return [_stamp(entry.store.path(record.cell).with_name(name)) for name in names]
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
 
 
 def _curves(record: RunRecord) -> list[tuple[str, Drawing]]:

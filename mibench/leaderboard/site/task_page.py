@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from mibench.core.errors import DataError
 from mibench.core.files import read_text
 from mibench.core.registry import Component, Registry
 from mibench.core.shipped import DIGESTS_FILE, checked_file, shipped_places
-from mibench.leaderboard.rows import Row
 from mibench.leaderboard.site.cards import card_html
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render
@@ -109,14 +109,15 @@ def _text(value: Any) -> str:
 def _metrics(views: Sequence[GroupView]) -> list[dict[str, str]]:
     """The metrics of a task's rows, with the versions that the rows have and the one of today."""
     versions: dict[str, set[int]] = defaultdict(set)
-    for row in (row for view in views for row in view.group.rows):
-        for metric, version in _versions(row):
+    for view in views:
+        for metric, version in view.memory.recall_json("versions", partial(_versions, view)):
             versions[metric].add(version)
     return [_metric(name, found) for name, found in sorted(versions.items())]
 
 
-def _versions(row: Row) -> Iterable[tuple[str, int]]:
-    return ((name, value.version) for record in row.records for name, value in record.metrics.items())
+def _versions(view: GroupView) -> list[tuple[str, int]]:
+    records = (record for row in view.group.rows for record in row.records)
+    return sorted({(name, value.version) for record in records for name, value in record.metrics.items()})
 
 
 def _metric(name: str, versions: set[int]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,13 +13,15 @@ from mibench.leaderboard.rows import place
 from mibench.leaderboard.site.charts import charts
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render
-from mibench.leaderboard.site.links import TITLES
+from mibench.leaderboard.site.frontiers import READING, frontiers
+from mibench.leaderboard.site.links import CONVENTION_DOCS, CONVENTIONS, TITLES
 from mibench.leaderboard.site.marks import is_private, marks
+from mibench.leaderboard.site.recall import recalled
+from mibench.leaderboard.site.stability import stability
+from mibench.leaderboard.site.tradeoff import tradeoffs
 from mibench.leaderboard.text import plain
 from mibench.leaderboard.view import MAX_CURVES, GroupView
-
-CONVENTIONS = {"mibench": "strict", "mib": "MIB", "saebench": "SAEBench"}
-"""What conventions are called on the pages."""
+from mibench.records.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ def _order(view: GroupView) -> tuple[int, bool, str, str]:
 
 def private_group(view: GroupView) -> bool:
     """Tell whether a table is of data that are not public."""
-    return any(is_private(record) for row in view.group.rows for record in row.records)
+    return bool(view.memory.recall_json("private", lambda: any(map(is_private, _records(view)))))
+
+
+def _records(view: GroupView) -> Iterable[RunRecord]:
+    return (record for row in view.group.rows for record in row.records)
 
 
 def track_html(track: Track, groups: Sequence[GroupView], context: SiteContext) -> bytes:
@@ -88,14 +94,19 @@ def track_html(track: Track, groups: Sequence[GroupView], context: SiteContext) 
         title=TITLES[track],
         places=found,
         conventions=[name for name in CONVENTIONS if any(name in place.conventions for place in found)],
-        convention_names=CONVENTIONS,
+        convention_docs=CONVENTION_DOCS,
         tasks=sorted({plain(view.group.cell.task.name) for view in groups}),
         models=sorted({plain(view.group.cell.model.name) for view in groups}),
         splits=sorted({split_name(view) for view in groups}),
         split_name=split_name,
+        kept=recalled("track", context),
         marks=lambda row: marks(row, context.confirmations),
         private=private_group,
         charts=charts,
+        frontiers=frontiers,
+        frontier_note=READING,
+        stable=stability,
+        tradeoffs=tradeoffs,
         identity=notes.identity,
         published=context.published if track is Track.SAE else (),
         reading=READING_PUBLISHED.replace("*", ""),

@@ -53,12 +53,17 @@ def worst_examples(entry: Entry) -> Worst | None:
 
 
 def _circuit(entry: Entry) -> Worst:
-    examples, ends = _table(entry, "examples"), _table(entry, "endpoints")
-    examples = examples[(examples["ranking"] == "absolute").to_numpy()]
+    texts = ("example", "ranking")
+    examples = entry.store.table(entry.record, "examples", (*texts, "value"), texts)
+    ends = _table(entry, "endpoints", ("example", "clean", "empty"))
+    rows = np.flatnonzero((examples["ranking"] == "absolute").to_numpy())
     place = {name: index for index, name in enumerate(ends["example"].to_list())}
-    index = np.array([place[name] for name in examples["example"].to_list()], dtype=np.int64)
+    told = examples["example"].astype("category").cat
+    places = np.array([place.get(name, -1) for name in told.categories], dtype=np.int64)
+    # Of an example that the endpoints do not have, counting fails.
+    index = places[told.codes.to_numpy()[rows]]
     clean, empty = (ends[name].to_numpy(dtype=np.float64) for name in ("clean", "empty"))
-    gaps = np.abs(examples["value"].to_numpy(dtype=np.float64) - clean[index])
+    gaps = np.abs(examples["value"].to_numpy(dtype=np.float64)[rows] - clean[index])
     missed = np.bincount(index, gaps, len(ends)) / np.bincount(index, minlength=len(ends))
     columns = {"example": ends["example"], "missed by": missed, "whole model": clean, "empty circuit": empty}
     return _shown(
@@ -67,7 +72,8 @@ def _circuit(entry: Entry) -> Worst:
 
 
 def _variable(entry: Entry) -> Worst:
-    examples, chosen = _table(entry, "examples"), _table(entry, "selection")
+    told = ("group", "correct", "set", "example", "cause", "label_logprob", "contrast")
+    examples, chosen = _table(entry, "examples", told), _table(entry, "selection", ("chosen", "group"))
     group = chosen.loc[chosen["chosen"].astype(bool), "group"].iloc[0]
     wrong = examples[(examples["group"] == group) & ~examples["correct"].astype(bool)]
     by = "label_logprob" if "label_logprob" in wrong else "contrast"
@@ -81,7 +87,8 @@ def _variable(entry: Entry) -> Worst:
 
 
 def _dictionary(entry: Entry) -> Worst:
-    contexts = _table(entry, "contexts")
+    told = ("context", "squared_error", "squared_deviation", "active", "tokens")
+    contexts = _table(entry, "contexts", told)
     error = contexts["squared_error"] / contexts["squared_deviation"]
     columns = {
         "context": contexts["context"],
@@ -97,8 +104,8 @@ _READERS: Mapping[Track, Callable[[Entry], Worst]] = MappingProxyType(
 )
 
 
-def _table(entry: Entry, name: str) -> pd.DataFrame:
-    return entry.store.table(entry.record, name)
+def _table(entry: Entry, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    return entry.store.table(entry.record, name, columns)
 
 
 def _shown(title: str, columns: Mapping[str, Any], by: Any) -> Worst:

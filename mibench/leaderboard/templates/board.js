@@ -94,6 +94,8 @@
       row.hidden = Boolean(text) && !(name && name.dataset.text.includes(text));
       if (!row.hidden && !row.closest(".families")) shown += 1;
     });
+    // Rows that are looked for are not left folded away.
+    if (text && shown) group.querySelectorAll("details").forEach((one) => { one.open = true; });
     return shown;
   }
 
@@ -119,6 +121,8 @@
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const group = target && target.closest("section.group");
+    const folded = target && target.closest("details");
+    if (folded) folded.open = true;
     if (!group || !group.hidden) return;
     tools.reset();
     const choice = tools.querySelector(`input[name="convention"][value="${group.dataset.convention}"]`);

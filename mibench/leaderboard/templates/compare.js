@@ -27,17 +27,33 @@
     return low === null ? "no interval" : `[${say(low, digits)}, ${say(high, digits)}]`;
   }
 
-  // Half of the interval of a difference of two numbers whose own intervals are known, as if they were independent.
-  function half(a, b) {
-    if (a[1] === null || b[1] === null || a[0] === null || b[0] === null) return null;
-    return Math.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2);
+  // What the ranks of a column say of a pair: the bound of their difference, and whether they tie.
+  function pairOf(pairs, a, b) {
+    const [i, j] = [pairs.rows.indexOf(a.id), pairs.rows.indexOf(b.id)].sort((x, y) => x - y);
+    if (i < 0 || i === j) return null;
+    const n = pairs.rows.length;
+    const place = i * n - (i * (i + 1)) / 2 + (j - i - 1);
+    return { half: pairs.half[place], tied: pairs.tied[place] === "1", how: pairs.ways[pairs.how[place]] };
   }
 
-  function verdict(head, a, b) {
-    const difference = a[0] - b[0];
-    const reach = half(a, b);
-    if (reach === null) return ["no interval to judge by", "same"];
-    if (Math.abs(difference) <= reach) return ["not told apart", "same"];
+  // For columns that rank nothing: half of the interval of the difference, as if both numbers were independent.
+  function independent(a, b, why) {
+    if (a[1] === null || b[1] === null) return { half: null, tied: true, how: why };
+    const half = Math.hypot((a[2] - a[1]) / 2, (b[2] - b[1]) / 2);
+    return { half, tied: Math.abs(a[0] - b[0]) <= half, how: `${why}: from both intervals, as if independent` };
+  }
+
+  function judged(head, first, second, a, b) {
+    if (first.id === second.id) return { half: null, tied: true, how: "one row" };
+    const unranked = [[first, a], [second, b]].find(([, entry]) => entry[5]);
+    if (!head.pairs) return independent(a, b, "not ranked by this");
+    if (unranked) return independent(a, b, `${unranked[0].label} is not ranked`);
+    return pairOf(head.pairs, first, second) || independent(a, b, `beyond the ${head.pairs.rows.length} best rows`);
+  }
+
+  function verdict(head, difference, found) {
+    if (found.half === null) return ["no interval to judge by", "same"];
+    if (found.tied) return ["not told apart", "same"];
     if (!head.arrow) return ["they differ", "verdict"];
     return [(difference > 0) === (head.arrow === "↑") ? "first is better" : "second is better", "verdict"];
   }
@@ -54,24 +70,24 @@
     return cell;
   }
 
-  function metricRow(head, a, b, names) {
+  function metricRow(head, first, second, a, b) {
     const row = make("tr");
     const name = make("th", `${head.title} ${head.arrow}`, { scope: "row", class: "method" });
     if (head.doc) name.append(make("small", head.doc));
-    row.append(name, numberCell(a, head.digits, names[0]), numberCell(b, head.digits, names[1]));
+    row.append(name, numberCell(a, head.digits, first.label), numberCell(b, head.digits, second.label));
     const cell = make("td", null, { "data-label": DIFFERENCE });
-    const judged = make("td", null, { "data-label": VERDICT });
+    const said = make("td", null, { "data-label": VERDICT });
     if (a[0] !== null && b[0] !== null) {
-      const reach = half(a, b);
-      cell.append(make("span", say(a[0] - b[0], head.digits, true), { class: "value" }));
-      if (reach !== null) cell.append(make("small", `± ${say(reach, head.digits)}`));
-      const [words, style] = verdict(head, a, b);
-      judged.append(make("span", words, { class: style }));
-      if (head.apart) judged.append(make("small", `ranks tell apart from ${head.apart}`));
+      const difference = a[0] - b[0];
+      const found = judged(head, first, second, a, b);
+      cell.append(make("span", say(difference, head.digits, true), { class: "value" }));
+      if (found.half !== null) cell.append(make("small", span(difference - found.half, difference + found.half, head.digits)));
+      const [words, style] = verdict(head, difference, found);
+      said.append(make("span", words, { class: style }), make("small", found.how));
     } else {
       cell.textContent = "—";
     }
-    row.append(cell, judged);
+    row.append(cell, said);
     return row;
   }
 
@@ -108,7 +124,7 @@
     const body = made.createTBody();
     const names = [a.label, b.label];
     table.heads.forEach((head, index) => {
-      if (a.numbers[index] && b.numbers[index]) body.append(metricRow(head, a.numbers[index], b.numbers[index], names));
+      if (a.numbers[index] && b.numbers[index]) body.append(metricRow(head, a, b, a.numbers[index], b.numbers[index]));
     });
     costs.forEach((cost, index) => body.append(costRow(cost, a.costs[index], b.costs[index], names)));
     box.append(made);
@@ -129,8 +145,9 @@
       place.append(make("p", `${row.label}: ${row.status}. ${row.reason}`, { class: "problem" }));
     });
     place.append(shown(table, a, b));
-    const how = "The verdict goes by the two intervals as if they were independent, which for rows on the same examples is "
-      + "careful. Example by example, with the records at hand: ";
+    const how = "Of the columns that rank, difference, interval and verdict are those of the table's ranks: resampled "
+      + "together where both rows are on the same examples, and widened since all pairs of the table are judged at once. "
+      + "These two alone, example by example: ";
     const words = make("p", how);
     words.append(make("code", `mibench compare ${a.cells[0].slice(0, 12)} ${b.cells[0].slice(0, 12)} --records leaderboard/records`));
     place.append(words, make("p", `By rank: ${a.label}, ${a.why || "not ranked"}. ${b.label}, ${b.why || "not ranked"}.`, { class: "identity" }));

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from mibench.core.errors import DataError
 from mibench.metrics.faithfulness import BoolArray, FloatArray
@@ -44,6 +43,9 @@ def area_of_ranks(labels: ArrayLike, scores: ArrayLike) -> Detection:
     n_false = truth.size - n_true
     if not n_true or not n_false:
         return _one_class(n_true)
+    # Slow to import, and the metrics of records without a truth do not need it.
+    from scipy.stats import rankdata
+
     ranks = rankdata(values)
     area = (ranks[truth].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false)
     return Detection(float(area), n=truth.size, floor=0.5)

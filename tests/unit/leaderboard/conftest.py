@@ -96,7 +96,8 @@ class Shelf:
             for name, change in fields.get("changes", {}).items()
             for value in [metrics[name]]
         }
-        cost = Cost(seconds=75.5, peak_bytes=3 * 2**29, forward_passes=60.0, backward_passes=30.0, examples=30)
+        usual = Cost(seconds=75.5, peak_bytes=3 * 2**29, forward_passes=60.0, backward_passes=30.0, examples=30)
+        cost = fields.get("cost", usual)
         record = RunRecord(
             cell=cell, status="ok", metrics=metrics, curves=curves, volatile=Volatile(cost=cost, discovery=cost),
             looks_at_test=fields.get("looks"),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from dictionary_records import write_sweep
 
 from mibench.core.errors import UsageError
 from mibench.leaderboard.build import views
@@ -58,6 +62,10 @@ def test_parquet_has_the_columns_of_the_csv_table_with_their_types(shelf: Shelf)
     assert typed["status"].to_list() == flat["status"].to_list()
 
 
+def stacked(above: str, below: str) -> str:
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{above}\\{{}}{below}\end{{tabular}}"
+
+
 def test_latex_sets_the_tie_group_of_the_best_in_bold(shelf: Shelf) -> None:
     fill(shelf)
     (view, _) = views(shelf.records)
@@ -65,8 +73,8 @@ def test_latex_sets_the_tie_group_of_the_best_in_bold(shelf: Shelf) -> None:
     first = {name: line.split(" & ")[1] for name, line in lines.items()}
     shown = {row.row.label: row.cells[0] for row in view.rows}
     for name in ("best", "equal"):
-        assert first[name] == rf"\textbf{{{shown[name].text}}} {{\scriptsize {shown[name].interval}}}"
-    assert first["dead"] == rf"{shown['dead'].text} {{\scriptsize {shown['dead'].interval}}}"
+        assert first[name] == stacked(rf"\textbf{{{shown[name].text}}}", rf"{{\scriptsize {shown[name].interval}}}")
+    assert first["dead"] == stacked(shown["dead"].text, rf"{{\scriptsize {shown['dead'].interval}}}")
     assert first["broken (failed)"] == "--"
     assert first["Method"] == r"Distance $\downarrow$"
     assert first[r"\emph{Told apart}"] == view.heads[0].resolves
@@ -75,12 +83,57 @@ def test_latex_sets_the_tie_group_of_the_best_in_bold(shelf: Shelf) -> None:
 def test_latex_is_whole_tables_of_one_width(shelf: Shelf) -> None:
     fill(shelf)
     text = latex_tables(views(shelf.records)).decode()
-    for table in re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", text, re.DOTALL):
+    for table in re.findall(r"\\begin\{tabular\}\{lr.*?\\end\{tabular\}\}", text, re.DOTALL):
         width = len(re.search(r"\{(lr+)\}", table)[1])
         rows = [line for line in table.splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {width}
     assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 2
     assert set(latex_files(views(shelf.records))) == {f"{view.group.id}.tex" for view in views(shelf.records)}
+
+
+def test_latex_splits_what_is_longer_than_a_page_and_breaks_long_names(shelf: Shelf) -> None:
+    for index in range(23):
+        shelf.add(f"method-{index}", FAIR, tables=False, params={"steps": 5, "rule": "left", "note": "many words " * 3})
+    shelf.add("method-0", FAIR, tables=False)
+    (view,) = views(shelf.records)
+    text = latex_tables([view]).decode()
+    assert text.count(r"\begin{table}") == 2
+    assert "(1 of 2)" in text
+    assert "(2 of 2)" in text
+    assert set(re.findall(r"\\label\{(.*?)\}", text)) == {f"tab:{view.group.id}", f"tab:{view.group.id}-2"}
+    rows = [line for line in text.splitlines() if line.startswith((r"method-", r"\begin{tabular}[t]{@{}l@{}}method-"))]
+    assert len(rows) == 24
+    assert sum(line.startswith(r"\begin") for line in rows) == 1
+
+
+DOCUMENT = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage{booktabs,graphicx,textcomp}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+def test_latex_compiles_and_nothing_leaves_the_page(shelf: Shelf, tmp_path: Path) -> None:
+    fill(shelf)
+    shelf.add(EVIL, FAIR, task=EVIL, model="m" * 90)
+    shelf.add("*starred words that go on [1] to a second line", FAIR, task="wide", params={"a": 1})
+    shelf.add("*starred words that go on [1] to a second line", FAIR, task="wide", params={"a": 2})
+    for index in range(45):
+        shelf.add(f"method-{index}", FAIR, task="long", tables=False)
+    write_sweep(shelf.store)
+    text = latex_tables(views(shelf.records)).decode()
+    (tmp_path / "board.tex").write_text(DOCUMENT % text)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "board.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300, check=False)
+    told = done.stdout.decode("utf-8", "replace")
+    assert done.returncode == 0, told[-2000:]
+    assert "Overfull" not in told
+    assert "Float too large" not in told
+    assert (tmp_path / "board.pdf").stat().st_size > 10_000
 
 
 def test_latex_shows_names_of_strangers_as_they_are(shelf: Shelf) -> None:

@@ -37,7 +37,7 @@ def test_a_chart_holds_its_ends_and_places_points_by_the_log_of_their_size() -> 
     assert made is not None
     (line,) = made.lines
     xs = [x for x, _, _ in line.points]
-    assert xs == [46.0, 326.0, 606.0]
+    assert xs == [60.0, 333.0, 606.0]
     ys = [y for _, y, _ in line.points]
     assert ys[0] == made.zero
     assert ys[2] == made.one

@@ -12,9 +12,10 @@ from mibench.core.specs import Level
 from mibench.graph.graph import Graph
 from mibench.leaderboard.rows import Entry
 from mibench.leaderboard.site.heat import circuit_heat, top_scores
+from mibench.leaderboard.site.record_facts import costs
 from mibench.leaderboard.site.worst import worst_examples
 from mibench.records.confirmation import Confirmation, append_confirmations
-from mibench.records.record import Provenance, RunRecord, Volatile
+from mibench.records.record import Cost, Provenance, RunRecord, Volatile
 
 from ..conftest import FAIR, GOOD, Shelf, circuit_tables  # noqa: TID252
 from .conftest import pages_of
@@ -135,3 +136,25 @@ def test_the_map_of_a_circuit_sums_what_leaves_each_head(shelf: Shelf) -> None:
         ("1", [".00", ".00", ".00"]), ("0", [".00", "1.00", ".67"]),
     ]  # fmt: skip
     assert top_scores(scores(Level.NODE), 5) == [("m0", 1.5)]
+
+
+def test_costs_say_whether_they_are_of_the_method_or_of_the_scoring_too(shelf: Shelf) -> None:
+    method = Cost(seconds=30.0, peak_bytes=2**31, forward_passes=60.0, backward_passes=30.0, examples=30)
+    both = Cost(seconds=90.0, forward_passes=100.0, backward_passes=30.0, examples=1)
+    record = shelf.add("eap")
+
+    def told(cost: Cost | None, discovery: Cost | None) -> dict[str, str]:
+        return dict(costs(record.model_copy(update={"volatile": Volatile(cost=cost, discovery=discovery)})))
+
+    found = told(both, method)
+    assert list(found) == ["Method alone", "Method + scoring"]
+    assert found["Method alone"] == (
+        "30.0 s of wall-clock time; 2.0 GiB of memory at most; "
+        "60 forward + 30 backward passes of the model, each of one example, over 30 examples"
+    )
+    assert found["Method + scoring"].endswith("each of one example, over 1 example")
+    # A dictionary that was trained once and scored on several tasks.
+    assert list(told(Cost(seconds=1.0), method)) == ["Method alone", "Scoring alone (the method had run before)"]
+    assert told(both, None).keys() == {"Scoring alone (handed in)"}
+    assert told(Cost(seconds=1.0), None)["Scoring alone (handed in)"].endswith("no pass of the model")
+    assert told(None, None) == {}
