@@ -20,8 +20,6 @@ from mibench.plots.frontier import Frontier, Panel
 from mibench.plots.metric_grid import Grid, Row
 from mibench.records.record import MetricValue, RunRecord
 
-_CONTROLS = frozenset({"identity", "mean-dictionary", "random-dictionary"})
-"""Methods that are the ends of a scale, and no competitors."""
 _MOST_PANELS, _MOST_ROWS, _MOST_COLUMNS = 9, 40, 24
 
 
@@ -178,7 +176,7 @@ def _measured(group: Group, column: Column, members: tuple[Family, ...]) -> Meas
 
 def _controls(one: Measured, by: str) -> set[str]:
     """Names of the columns of controls, and of families that are on a board of their own."""
-    own = [family for family in one.families if family.board is not None or family.key["method"] in _CONTROLS]
+    own = [family for family in one.families if family.board is not None]
     if by == "family":
         return {family.label for family in own}
     return {_name(family, recipe, records) for family in own for recipe, records in _recipes(family).items()}

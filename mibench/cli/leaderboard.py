@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _RECORDS = Path("leaderboard/records")
 _OUT = Path("leaderboard")
+_BINARY = frozenset({"parquet"})
 
 _records = click.argument("records", nargs=-1, type=click.Path(path_type=Path))
 _out = click.option(
@@ -125,6 +127,8 @@ def export_command(
     from mibench.leaderboard.exports.latex import latex_files
 
     _check_names(*records, *([out] if out else []))
+    if out is None and form in _BINARY and is_terminal():
+        raise UsageError(f"{form} is not text.", why="A terminal cannot show it.", do="Give --out FILE.")
     chosen = Wanted(**{name: value or "" for name, value in wanted.items()})
     groups = chosen.of(views(records or (_RECORDS,), _kept(fresh=fresh)))
     if out is None:
@@ -166,6 +170,11 @@ def _results(published: tuple[Path, ...], version: Version | None, **_: Any) -> 
         for folder in published
         for one in (shipped_results() if str(folder) == SHIPPED else read_results(folder, version=version))
     ]
+
+
+def is_terminal() -> bool:
+    """Whether what is printed goes to a terminal."""
+    return sys.stdout.isatty()
 
 
 def _check_names(*paths: Path) -> None:

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mibench.core.errors import UsageError
 from mibench.core.hashing import digest
 from mibench.core.version import code_digest
 from mibench.leaderboard.finding import Found, Place, by_group, find
-from mibench.leaderboard.kept_view import remembered
+from mibench.leaderboard.kept_view import is_remembered, remembered
 from mibench.leaderboard.memory import KeptMemory
 from mibench.leaderboard.rows import collect, group_of, make_groups
 from mibench.leaderboard.shelf import prune
@@ -42,13 +42,16 @@ class Board:
 
 
 @contextmanager
-def opened(records: Path | Sequence[Path], kept: Path | None = None, *, ranks: Path | None = None) -> Iterator[Board]:
+def opened(
+    records: Path | Sequence[Path], kept: Path | None = None, *, ranks: Path | None = None, only: str | None = None
+) -> Iterator[Board]:
     """Give the tables of all records, millions of small objects that the garbage collector need not look through.
 
     Args:
         records: Folder of records, or several.
         kept: Where earlier builds kept what they made; None: all is made anew.
         ranks: Where ranks alone are kept.
+        only: The one table that is asked for, as `cold_tables` names it, where ``kept`` is given; None: all.
 
     Raises:
         UsageError: There is no such folder of records.
@@ -58,7 +61,7 @@ def opened(records: Path | Sequence[Path], kept: Path | None = None, *, ranks: P
     enabled = gc.isenabled()
     gc.disable()
     try:
-        board = Board(_fresh(folders, ranks)) if kept is None else _kept(folders, kept)
+        board = Board(_fresh(folders, ranks)) if kept is None else _kept(folders, kept, only)
         gc.freeze()
         if enabled:
             gc.enable()
@@ -85,23 +88,64 @@ def _fresh(folders: Sequence[Path], ranks: Path | None) -> list[GroupView]:
     return [view(group, ranks) for group in make_groups(with_l0(collect(map(Store, folders))))]
 
 
-def _kept(folders: Sequence[Path], kept: Path) -> Board:
+def cold_tables(records: Path | Sequence[Path], kept: Path) -> dict[str, int]:
+    """Return the tables that nothing is kept of, by name, with the numbers of their records.
+
+    Raises:
+        UsageError: There is no such folder of records.
+        StoreError: A record is broken.
+    """
     made_by = _made_by()
-    places = [Place(folder, kept, made_by) for folder in folders]
-    memories, views = [], []
-    for members, donors in by_group(find(places)):
-        states = [[one.state for one in found] for found in (members, donors)]
-        of_records = kept / f"records-{digest([made_by, members[0].facts.group])}.kept"
-        records = KeptMemory(of_records, only={one.facts.cell for one in members})
-        memory = KeptMemory(kept / f"tables-{digest([made_by, *states])}.kept", records)
-        memories += [memory, records]
-        views.append(remembered(memory, partial(_view, members, donors, kept)))
+    places = [Place(folder, kept, made_by) for folder in _folders(records)]
+    tables = [_Table(members, donors, kept) for members, donors in by_group(find(places))]
+    found = {table.name: len(table.members) for table in tables if not is_remembered(table.memory)}
+    for place in places:
+        place.save()
+    return found
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Records of a table, those that may know the L0 of its dictionaries, and where what it gives is kept."""
+
+    members: Sequence[Found]
+    donors: Sequence[Found]
+    kept: Path
+
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
+        return self.members[0].facts.group
+
+    @cached_property
+    def records(self) -> KeptMemory:
+        """What its records gave by themselves."""
+        path = self.kept / f"records-{digest([_made_by(), self.name])}.kept"
+        return KeptMemory(path, only={one.facts.cell for one in self.members})
+
+    @cached_property
+    def memory(self) -> KeptMemory:
+        """What it gave."""
+        states = [[one.state for one in found] for found in (self.members, self.donors)]
+        return KeptMemory(self.kept / f"tables-{digest([_made_by(), *states])}.kept", self.records)
+
+    def view(self) -> GroupView:
+        """The table, made as far as it is not remembered."""
+        return remembered(self.memory, partial(_view, self.members, self.donors, self.kept))
+
+
+def _kept(folders: Sequence[Path], kept: Path, only: str | None) -> Board:
+    places = [Place(folder, kept, _made_by()) for folder in folders]
+    tables = [_Table(members, donors, kept) for members, donors in by_group(find(places))]
+    asked = [table for table in tables if only in {None, table.name}]
+    views = [table.view() for table in asked]
 
     def save() -> None:
         for place in places:
             place.save()
-        for memory in memories:
-            memory.save()
+        for table in asked:
+            table.memory.save()
+            table.records.save()
         prune(kept)
 
     return Board(sorted(views, key=lambda made: [str(value) for value in made.group.key.values()]), save)

@@ -12,6 +12,7 @@ from mibench.leaderboard.manifest import FILE as MANIFEST
 from mibench.leaderboard.outputs import SITE, SITE_FILES, TABLE_FILES, site_outputs, table_outputs
 from mibench.leaderboard.published import PublishedTable, published_tables
 from mibench.leaderboard.view import GroupView
+from mibench.leaderboard.warming import warm
 from mibench.leaderboard.writing import Folder
 from mibench.records.saebench.read import PublishedResult
 
@@ -66,6 +67,8 @@ def build(
         UsageError: There is no such folder of records, or a file is in the way.
         StoreError: A record is broken, or a file cannot be written.
     """
+    if kept is not None:
+        warm(records, kept)
     with opened(records, kept) as board:
         return _written(board, out, published_tables(published), site=site)
 

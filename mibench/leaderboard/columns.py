@@ -23,6 +23,7 @@ class Column:
         headline: Whether rows are ranked by it; a table is sorted by its first headline. In the SAE track, whether
             families have an area of it.
         exact: Whether it is a count, which has no interval.
+        overshoots: Whether it goes on beyond its best value, so that neither more nor less is better by itself.
         declared: Name that the registry has it under, where the name in records carries a number.
     """
 
@@ -31,6 +32,7 @@ class Column:
     digits: int = 3
     headline: bool = False
     exact: bool = False
+    overshoots: bool = False
     declared: str = ""
 
     @property
@@ -162,7 +164,7 @@ COLUMNS: Mapping[Track, tuple[Column, ...]] = MappingProxyType(
         Track.CIRCUIT: (
             Column("distance_absolute", "Distance", headline=True),
             Column("cmd", "CMD", headline=True),
-            Column("cpr", "CPR"),
+            Column("cpr", "CPR", overshoots=True),
             Column("accuracy_area_absolute", "Accuracy"),
             Column("kl_faithfulness_absolute", "KL kept"),
             Column("auroc", "AUROC"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from mibench.core.hashing import digest
 from mibench.leaderboard.contest import Contest
+from mibench.leaderboard.controls import board_of
 from mibench.leaderboard.ranking import Rank, contender, contested, in_detail
 from mibench.leaderboard.rows import Entry, Group
 from mibench.leaderboard.sparsity import l0_of
@@ -94,7 +95,7 @@ class Family:
     @property
     def board(self) -> str | None:
         """Board of its own, on which it is not ranked with the others."""
-        return next((plain(record.board, 40) for record in self.records if record.board is not None), None)
+        return next((board for record in self.records if (board := board_of(record)) is not None), None)
 
     @cached_property
     def incomplete(self) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mibench.leaderboard.cells import MISSING, CellView, interval_title, span
@@ -17,7 +18,8 @@ READING_FAMILIES = (
     "A *family* is dictionaries that differ in sparsity and seed only. Its number is the mean of a metric over log L0, "
     "L0 from 20 to 200 or what the family covers of it, between its dictionaries and never beyond them; there is none "
     "for fewer than three sparsities, or under an octave. Ranks go by the area over the window that the ranked "
-    "families all cover. *Single dictionaries* stand below with their L0, and are not ranked."
+    "families all cover. *Single dictionaries* stand below with their L0, and are not ranked. Controls that learn no "
+    "dictionary (random or frozen decoder, principal components, mean, identity) are shown, not ranked."
 )
 
 
@@ -40,6 +42,8 @@ class FamilyRow:
     cells: tuple[CellView, ...]
 
 
+_NEARLY_ALL = 0.75
+"""Share of the families of a table."""
 FACTS = ("Dictionaries", "Seeds", "L0", "Window")
 
 
@@ -52,7 +56,7 @@ class FamilyTable:
         arrows: Which way each is better.
         rows: The families.
         areas: Of each row, in the order of the columns.
-        window: In words, what ranks go by.
+        window: In words, what ranks go by, and which metrics tell nearly no families apart.
     """
 
     columns: tuple[Column, ...]
@@ -82,7 +86,7 @@ def family_table(group: Group, columns: Sequence[Column], *, ranked: bool) -> Fa
         arrows=tuple(_arrow(one) for one in standings),
         rows=tuple(rows[index] for index in order),
         areas=tuple(tuple(one.areas[index] for one in standings) for index in order),
-        window=_window(standings[0], members),
+        window=" ".join([_window(standings[0], members), *_flat(shown, standings)]),
     )
 
 
@@ -117,6 +121,18 @@ def _window(first: Standing, members: Sequence[Family]) -> str:
     if first.window is None or not ranked:
         return "No family is ranked."
     return f"Ranks go by the area over L0 {first.window}, which {ranked} of {len(members)} families cover."
+
+
+def _flat(columns: Sequence[Column], standings: Sequence[Standing]) -> Iterator[str]:
+    """Say which metrics are the same number, and without spread, for nearly all families."""
+    for column, one in zip(columns, standings, strict=True):
+        known = [area.metric for area in one.areas if area.metric.value is not None]
+        sure = Counter(each.value for each in known if each.ci_low == each.value == each.ci_high)
+        for value, same in sure.most_common(1):
+            if same > 2 and same >= _NEARLY_ALL * len(known):
+                shown = number(value or 0.0, column.digits)
+                told = f"{column.title} is {shown} for {same} of {len(known)} families, each without any spread"
+                yield f"{told}: it tells nothing apart between them."
 
 
 def _arrow(one: Standing) -> str:

@@ -17,6 +17,11 @@ from mibench.leaderboard.view import GroupView, HeadView, RowView
 _FRONT = "front"
 
 
+def is_remembered(memory: KeptMemory) -> bool:
+    """Whether a table need not be made anew."""
+    return _FRONT in memory
+
+
 def remembered(memory: KeptMemory, make: Callable[[], GroupView]) -> GroupView:
     """Return a table that is made only as far as it is not remembered.
 
@@ -24,7 +29,7 @@ def remembered(memory: KeptMemory, make: Callable[[], GroupView]) -> GroupView:
         memory: What the table gave before.
         make: Makes it.
     """
-    if _FRONT in memory:
+    if is_remembered(memory):
         return KeptView(memory, make)
     made = replace(make(), memory=memory)
     memory.recall_json(_FRONT, lambda: _front(made))

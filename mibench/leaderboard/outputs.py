@@ -63,7 +63,8 @@ def site_outputs(groups: Sequence[GroupView], others: Sequence[PublishedTable]) 
 
 def _curves(view: GroupView) -> Iterator[Picture]:
     for ranking, words, shows in view.memory.recall_json("curves", lambda: list(_told(view)), code_digest("plots")):
-        yield Picture(f"curves/{view.group.id}-{ranking}.svg", words, shows, partial(_drawn, view, ranking))
+        draw = partial(_drawn, view, ranking, shows)
+        yield Picture(f"curves/{view.group.id}-{ranking}.svg", words, shows, draw)
 
 
 def _told(view: GroupView) -> Iterator[tuple[str, str, str]]:
@@ -80,8 +81,11 @@ def _best(lines: dict[str, list[CurvePoint]]) -> dict[str, list[CurvePoint]]:
     return dict(islice(lines.items(), MAX_CURVES))
 
 
-def _drawn(view: GroupView, ranking: str) -> bytes:
-    # matplotlib is slow to import, and most builds draw nothing.
-    from mibench.plots.curves import faithfulness_svg
+def _drawn(view: GroupView, ranking: str, shows: str) -> bytes:
+    def make() -> str:
+        # matplotlib is slow to import, and most builds draw nothing.
+        from mibench.plots.curves import faithfulness_svg
 
-    return faithfulness_svg(_best(view.curves[ranking]), view.group.title, ranking)
+        return faithfulness_svg(_best(view.curves[ranking]), view.group.title, ranking).decode()
+
+    return view.memory.recall(f"curve/{ranking}", make, shows).encode()

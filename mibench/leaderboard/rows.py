@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mibench.core.hashing import canonical_json, digest
 from mibench.core.specs import Cell, DictionaryRef, Track
 from mibench.leaderboard.columns import COSTS
+from mibench.leaderboard.controls import board_of
 from mibench.leaderboard.seeds import mean_curves, mean_metrics
 from mibench.leaderboard.text import plain, slug
 from mibench.leaderboard.twins import twins
@@ -19,7 +20,6 @@ from mibench.records.store import Store
 
 GENERATED = "generated"
 """Hook point of tasks whose activations are generated, so that there is no model."""
-
 _SHOWN_DIGITS = 8
 
 
@@ -68,7 +68,7 @@ class Row:
     @property
     def board(self) -> str | None:
         """Board of its own, on which it is not ranked with the others; None: it is ranked."""
-        return next((plain(record.board, 40) for record in self.records if record.board is not None), None)
+        return next((board for record in self.records if (board := board_of(record)) is not None), None)
 
     @property
     def origin(self) -> str:
@@ -87,8 +87,8 @@ class Row:
         stopped = [record for record in self.records if record.status != "ok"]
         if not stopped:
             return ""
-        which = f"{len(stopped)} of {len(self.records)} seeds: " if len(self.records) > 1 else ""
         problem = stopped[0].problem or Problem(what="No reason was recorded.", why="", do="")
+        which = f"{len(stopped)} of {len(self.records)} seeds: " if len(self.records) > 1 else ""
         return which + plain(" ".join(filter(None, (problem.what, problem.why, problem.do))), 400)
 
     @cached_property

@@ -26,9 +26,11 @@ READING = (
     "by more than no two of so many equal rows would in 95 % of samples (all pairs judged at once, by paired "
     "bootstrap over examples where both have a table). *Told apart* is that bound, median over pairs of rows. "
     "*Distance* is the strict area between the faithfulness curve and 1; *CMD* and *CPR* are MIB's. "
-    "*Floor* is what a circuit that carries nothing reaches, *ceiling* what a perfectly faithful one "
-    "does; “at floor” means not separable from the floor. Tables of different examples, models, levels, "
-    "ablations or conventions are not comparable."
+    "*Floor* is what a circuit that carries nothing reaches, measured by random rankings or else declared by the "
+    "metric; *ceiling* what a perfectly faithful one does, or, where the mechanism is known, the known truth, in "
+    "random order among true edges, which a method can pass a little. A range is over the rows: each has the floor of "
+    "its own run, or of its own sparsity. “At floor” means not separable from the floor. Tables of different "
+    "examples, models, levels, ablations or conventions are not comparable."
 )
 
 READING_SITES = (

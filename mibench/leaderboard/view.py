@@ -264,9 +264,10 @@ def _head(column: Column, rows: Sequence[Row], resolutions: Mapping[str, float])
     values = [value for value in values if value.version == version]
     # SAEBench's names are in no registry; their records tell which way is better.
     higher = column.higher_is_better if column.known or not values else values[0].higher_is_better
+    directed = higher is not None and not column.overshoots
     return HeadView(
         title=column.title,
-        arrow="" if higher is None else "↑" if higher else "↓",
+        arrow="" if not directed else "↑" if higher else "↓",
         doc=plain(column.doc.replace("``", ""), 200),
         floor=_reference([value.floor for value in values], column.digits),
         ceiling=_reference([value.ceiling for value in values], column.digits),

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from dictionary_records import write_sweep
 from unit.leaderboard.conftest import DEAD, FAIR, GOOD, Shelf
 from variable_tables import variable_tables, write_variable
 
+from mibench.cli.diff import command as diff
 from mibench.core.specs import Convention
 from mibench.leaderboard.build import build
 from mibench.records.record import Cost, RunRecord
@@ -168,12 +170,12 @@ def test_the_switch_shows_one_convention_and_a_link_to_the_other_turns_it(site: 
         return found.evaluate_all("all => all.map((one) => one.dataset.convention)")
 
     assert conventions() == ["mibench"]
-    page.get_by_role("radio", name="MIB").check(force=True)
+    page.get_by_role("radio", name="MIB", exact=True).check(force=True)
     assert conventions() == ["mib"]
     assert page.locator("section.group:visible[data-task=greater-than]").count() == 1
     other = page.locator("section.group[data-convention=mib]").first.get_attribute("id")
     again = site.open(f"circuit.html#{other}")
-    assert again.get_by_role("radio", name="MIB").is_checked()
+    assert again.get_by_role("radio", name="MIB", exact=True).is_checked()
     assert again.locator(f"#{other}").is_visible()
 
 
@@ -182,8 +184,8 @@ def test_both_conventions_have_the_same_methods_ranked_apart(site: Site, track: 
     page = site.open(f"{track}.html")
     assert "computed by the rules of MIB's code" in page.locator(".switch-note").inner_text()
     found = {}
-    for name, radio in (("mibench", "strict"), ("mib", "MIB")):
-        page.get_by_role("radio", name=radio).check(force=True)
+    for name, radio in (("mibench", "mibench (strict)"), ("mib", "MIB")):
+        page.get_by_role("radio", name=radio, exact=True).check(force=True)
         place = "[data-split=test]" + ("[data-task=ioi]" if track == "circuit" else "")
         first = page.locator(f"section.group[data-convention={name}]{place}:visible").first
         assert first.locator(".board tbody td.rank b").first.inner_text() == "1"
@@ -285,6 +287,30 @@ def test_two_rows_are_compared_and_the_address_says_which(site: Site) -> None:
     assert "Out of memory" in again.locator("p.problem").inner_text()
     again.get_by_label("Table").select_option(index=0)
     assert again.locator("table").count() == 1
+
+
+def test_what_the_page_that_compares_tells_to_run_is_a_command(site: Site) -> None:
+    page = site.open(f"compare.html{strict(site.open('circuit.html'))}")
+    said = page.get_by_text("What else differs").locator("code").inner_text().split()
+    assert said[:2] == ["mibench", "diff"]
+    assert said[-2:] == ["--records", "DIR"]
+    records = site.folder.parents[1] / "records"
+    result = CliRunner().invoke(diff, [*said[2:-1], str(records)], catch_exceptions=False)
+    assert "eap-ig-inputs → eap" in result.output
+
+
+def test_a_number_that_overshoots_has_no_better_end(site: Site) -> None:
+    page = site.open(f"compare.html{strict(site.open('circuit.html'))}")
+    row = page.locator("tbody tr", has=page.locator("th", has_text="CPR"))
+    assert "↑" not in row.locator("th").inner_text()
+    assert row.locator("td[data-label=Verdict] span").inner_text() in {"they differ", "not told apart"}
+
+
+def test_verdicts_of_two_rows_have_all_the_width_of_narrow_screens(site: Site) -> None:
+    page = site.open(f"compare.html{strict(site.open('circuit.html'))}", viewport={"width": 390, "height": 844})
+    row = page.locator("tbody tr").first
+    wide, all_of_it = (row.locator(which).bounding_box() for which in ("td[data-label=Verdict]", "th"))
+    assert wide["width"] == pytest.approx(all_of_it["width"], abs=1)
 
 
 def test_verdicts_of_the_page_that_compares_are_those_of_the_letters(site: Site) -> None:

@@ -40,7 +40,7 @@ def _columns(view: GroupView) -> Iterator[dict[str, Any]]:
             "title": column.title,
             "digits": column.digits,
             "ranked": column.headline,
-            "higher_is_better": {"↑": True, "↓": False}.get(head.arrow),
+            "higher_is_better": column.higher_is_better if column.known else {"↑": True, "↓": False}.get(head.arrow),
             "told_apart": view.resolutions.get(column.metric),
         }
 

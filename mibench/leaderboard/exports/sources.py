@@ -15,6 +15,7 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?![\d.])")
 _NAME = r"[A-ZÀ-Þ][\w’'-]*(?: [A-ZÀ-Þ][\w’'-]*)*"
 _PEOPLE = re.compile(rf"(?P<people>{_NAME}(?:, {_NAME})*(?:,? and {_NAME})?)(?P<others> et al\.)?,?\s*\(?$")
 _SOURCE = re.compile(r"Sources?:(?P<text>.*?)(?:\n\s*\n|\Z)", re.DOTALL)
+_MIB = re.compile(r"(?:^|\bof |\bafter )\s*MIB\s*(?:[.;,(]|$)")
 _NO_SOURCE = ("not given", "mibench;")
 
 
@@ -42,6 +43,10 @@ class Reference:
         return self.arxiv or self.text
 
 
+MIB = Reference(("Mueller",), others=True, year=2025, arxiv="2504.13151")
+"""The benchmark that components name by its acronym alone."""
+
+
 def references(citation: str) -> Iterator[Reference]:
     """Yield the works that a citation names."""
     plain, start = " ".join(citation.split()), 0
@@ -53,16 +58,19 @@ def references(citation: str) -> Iterator[Reference]:
 
 
 def sources(doc: str) -> Iterator[Reference]:
-    """Yield the works that a docstring names after ``Source:``, as far as they have a number at arXiv."""
+    """Yield the works that a docstring names after ``Source:``, as far as they have a number at arXiv, or are MIB."""
     for found in _SOURCE.finditer(doc):
-        yield from (one for one in references(found["text"]) if one.arxiv)
+        named = [one for one in references(found["text"]) if one.arxiv]
+        yield from named
+        if _MIB.search(found["text"]) and not any(one.id == MIB.id for one in named):
+            yield MIB
 
 
 def _reference(before: str, arxiv: str) -> Reference:
     """Read names and year from the words in front of a number; the nearest count."""
     years = list(_YEAR.finditer(before))
     if not years:
-        return Reference((), others=False, year=None, arxiv=arxiv)
+        return MIB if arxiv == MIB.arxiv else Reference((), others=False, year=None, arxiv=arxiv)
     year = years[-1]
     found = _PEOPLE.search(before[: year.start()].rstrip("( "))
     if found is None:

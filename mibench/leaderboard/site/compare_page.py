@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mibench.leaderboard.columns import COSTS
+from mibench.leaderboard.site.commands import file_shown, folder_shown
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.environment import render, script_json
 from mibench.leaderboard.site.links import group_link, method_page, record_page
@@ -29,7 +30,8 @@ def data_script(groups: Sequence[GroupView], context: SiteContext) -> bytes:
 
 
 def _kept(view: GroupView, context: SiteContext) -> str:
-    return view.memory.recall("compare", lambda: script_json(_table(view, context)), context.about(view))
+    folders = [folder_shown(folder) for folder in view.summary.folders]
+    return view.memory.recall("compare", lambda: script_json(_table(view, context)), context.about(view), folders)
 
 
 def _table(view: GroupView, context: SiteContext) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def _table(view: GroupView, context: SiteContext) -> dict[str, Any]:
         "facts": list(view.facts),
         "page": group_link(view.group),
         "heads": heads,
+        "folders": sorted({folder_shown(folder) for folder in view.summary.folders}),
         "rows": [_row(view, row, context) for row in view.rows],
     }
 
@@ -81,6 +84,8 @@ def _row(view: GroupView, row: RowView, context: SiteContext) -> dict[str, Any]:
         "method": method_page(row.row.records[0].cell.method.name),
         "records": [record_page(record.cell.id) for record in row.row.records],
         "cells": [record.cell.id for record in row.row.records],
+        # Ids are looked up in one folder; where there are several, records go by their files.
+        "file": file_shown(row.row.entries[0]) if len(view.summary.folders) > 1 else "",
         "marks": [one.word for one in marks(row.row, context.confirmations)],
         "rank": str(row.rank),
         "why": row.rank.why,

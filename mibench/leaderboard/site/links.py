@@ -9,7 +9,7 @@ from mibench.leaderboard.text import slug
 
 TITLES = {Track.CIRCUIT: "Circuits", Track.VARIABLE: "Causal variables", Track.SAE: "Sparse dictionaries"}
 """What a track is called on the pages."""
-CONVENTIONS = {"mibench": "strict", "mib": "MIB", "saebench": "SAEBench"}
+CONVENTIONS = {"mibench": "mibench (strict)", "mib": "MIB", "saebench": "SAEBench"}
 """What conventions are called on the pages."""
 CONVENTION_DOCS = {
     "mibench": "mibench's own definitions",

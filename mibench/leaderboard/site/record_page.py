@@ -20,6 +20,7 @@ from mibench.core.specs import Level, Track
 from mibench.leaderboard import notes
 from mibench.leaderboard.cells import MISSING
 from mibench.leaderboard.rows import Entry
+from mibench.leaderboard.site.commands import folder_shown
 from mibench.leaderboard.site.context import SiteContext
 from mibench.leaderboard.site.curve import Drawing, drawing
 from mibench.leaderboard.site.environment import render, site_version
@@ -61,7 +62,8 @@ class Shown:
 def record_pages(groups: Sequence[GroupView], context: SiteContext) -> Iterable[Picture]:
     """Yield the page of every record of the tables, made when it is needed."""
     for view in groups:
-        given = [context.about(view), dict(context.downloads)]
+        folders = [folder_shown(folder) for folder in view.summary.folders]
+        given = [context.about(view), dict(context.downloads), folders]
         told = view.memory.recall_json("records", partial(_listed, view, context), *given)
         for place, (name, words, made_from) in enumerate(told):
             yield Picture(record_page(name), words, made_from, partial(_drawn, view, place, context))
@@ -90,6 +92,7 @@ def _told(shown: Shown, context: SiteContext) -> list[str]:
     made_from = {
         "code": site_version(),
         "record": _record_digest(shown.entry),
+        "folder": folder_shown(shown.entry.store.folder),
         "rank": [str(shown.row.rank), shown.row.rank.why, shown.row.row.label],
         "notes": [*shown.view.notes, *notes.row_notes(shown.row.row)],
         "beside": [other.cell.id for other in shown.row.row.records],
@@ -115,7 +118,7 @@ def _record_digest(entry: Entry) -> list[Any]:
 def page(shown: Shown, context: SiteContext) -> bytes:
     """Return the page of a record."""
     record = shown.record
-    given = [_record_digest(shown.entry), _files(shown.entry)]
+    given = [_record_digest(shown.entry), _files(shown.entry), folder_shown(shown.entry.store.folder)]
     body = shown.view.memory.records.recall(
         record.cell.id, partial(_body, shown.entry, context), *given, _repeats(record, context)
     )
@@ -153,6 +156,7 @@ def _body(entry: Entry, context: SiteContext) -> str:
         top_of=record.cell.level or Level.EDGE,
         worst=None if private else worst_examples(entry),
         command=command(record),
+        folder=folder_shown(entry.store.folder),
         confirmations=about(record, context.confirmations),
     ).decode()
 

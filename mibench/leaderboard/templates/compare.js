@@ -113,6 +113,11 @@
     return head;
   }
 
+  function command(table, a, b) {
+    if (a.file) return `mibench diff ${a.file} ${b.file}`;
+    return `mibench diff ${a.cells[0].slice(0, 12)} ${b.cells[0].slice(0, 12)} --records ${table.folders[0]}`;
+  }
+
   function shown(table, a, b) {
     const box = make("div", null, { class: "scroll", role: "group", tabindex: "0", "aria-label": "Comparison" });
     const made = make("table", null, { class: "board compared" });
@@ -147,9 +152,10 @@
     place.append(shown(table, a, b));
     const how = "Of the columns that rank, difference, interval and verdict are those of the table's ranks: resampled "
       + "together where both rows are on the same examples, and widened since all pairs of the table are judged at once. "
-      + "These two alone, example by example: ";
+      + "What else differs between these two, in every metric and in how they were made: ";
     const words = make("p", how);
-    words.append(make("code", `mibench compare ${a.cells[0].slice(0, 12)} ${b.cells[0].slice(0, 12)} --records leaderboard/records`));
+    words.append(make("code", command(table, a, b)));
+    if (table.folders.includes("DIR")) words.append(" (DIR: the folder that holds the records)");
     place.append(words, make("p", `By rank: ${a.label}, ${a.why || "not ranked"}. ${b.label}, ${b.why || "not ranked"}.`, { class: "identity" }));
     history.replaceState(null, "", `#${table.id}/${a.id}/${b.id}`);
   }

@@ -54,6 +54,14 @@ def test_what_is_not_there_is_a_fault(folder: Path, tmp_path: Path) -> None:
         assert isinstance(error, UsageError)
 
 
+def test_parquet_is_not_written_to_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mibench.cli.leaderboard.is_terminal", lambda: True)
+    error = CliRunner().invoke(leaderboard, ["export", str(folder), "--format", "parquet"]).exception
+    assert isinstance(error, UsageError)
+    assert "--out FILE" in error.do
+    assert export(folder, "--format", "csv")
+
+
 def test_what_was_made_is_kept_in_the_cache_unless_all_is_to_be_fresh(folder: Path, tmp_path: Path) -> None:
     arguments = ["build", str(folder), "--out", str(tmp_path / "out"), "--no-site"]
     CliRunner().invoke(leaderboard, [*arguments, "--fresh"], catch_exceptions=False)

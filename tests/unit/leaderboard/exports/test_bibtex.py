@@ -18,6 +18,7 @@ def test_a_record_cites_its_task_its_method_and_its_metrics(shelf: Shelf) -> Non
     assert "method eap-ig-inputs" in works["2403.17806"].uses
     assert works["2403.17806"].reference.people == ("Hanna", "Pezzelle", "Belinkov")
     assert "metric idle_share_1pct" in works["2211.00593"].uses
+    assert {"metric cmd", "metric cpr"} <= set(works["2504.13151"].uses)
 
 
 def test_entries_have_names_year_and_number_and_no_title_that_nobody_declared(shelf: Shelf) -> None:

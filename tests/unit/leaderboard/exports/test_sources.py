@@ -53,3 +53,16 @@ def test_a_docstring_cites_what_follows_source_up_to_the_end_of_its_paragraph() 
     assert [(one.people, one.year, one.arxiv) for one in sources(doc)] == [
         (("Rezaei Jafari", "Eberle", "Khakzar", "Nanda"), 2025, "2508.21258"), (("Mueller",), 2025, "2504.13151"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "cites"), [("MIB.", True), ("mibench, after MIB.", True), ("mibench; MIB has no AUROC of nodes.", False)]
+)
+def test_mib_is_cited_where_it_is_the_source_by_its_acronym_alone(source: str, cites: bool) -> None:
+    found = [(one.people, one.others, one.year, one.arxiv) for one in sources(f"Range: [0, 1]. Source: {source}")]
+    assert found == ([(("Mueller",), True, 2025, "2504.13151")] if cites else [])
+
+
+def test_mib_has_names_and_year_where_only_its_number_is_given() -> None:
+    (one,) = sources("Source: MIB (arXiv 2504.13151).")
+    assert (one.people, one.others, one.year) == (("Mueller",), True, 2025)
