@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,14 +13,16 @@ from mibench.cli.outlook_text import job_columns, job_json, misfits, whole_json,
 from mibench.cli.report import print_error, print_json, print_table
 from mibench.core.errors import MibenchError
 from mibench.core.specs import Track
+from mibench.runner.controls import CEILING
 from mibench.runner.dictionary_checks import check_jobs
 from mibench.runner.dictionary_forecast import StoreForecast, forecasts
 from mibench.runner.execute import check_names
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.needs import Checks, Needs
-from mibench.runner.outlook import outlooks, whole
+from mibench.runner.outlook import device_problem, outlooks, whole
 from mibench.runner.plan import Job, plan_cells
 from mibench.runner.settings import RunSettings
+from mibench.runner.wanted import check_models
 
 
 def show_plan(settings: RunSettings, *, as_json: bool) -> None:
@@ -29,18 +32,23 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         UsageError: The settings name something that does not exist.
     """
     check_names(settings)
+    check_models(settings)
     checks, planned = Checks(), plan_cells(settings)
     check_jobs([job for job, _ in planned])
     jobs = [(job, checks.needs(job.task, job.model, own, job.track)) for job, own in planned]
     stores = forecasts([(job, own) for job, own in planned if job.track is Track.SAE])
     ahead = outlooks(planned, settings)
     total = whole(ahead, planned, settings)
+    devices = device_problems([own for _, own in planned], settings)
     if as_json:
         rows = [
             _row(job) | _needs(needs) | job_json(one) | {"skip": _problem(needs)}
             for (job, needs), one in zip(jobs, ahead, strict=True)
         ]
-        print_json({"jobs": rows, "activations": [asdict(one) for one in stores], "total": whole_json(total)})
+        print_json(
+            {"jobs": rows, "activations": [asdict(one) for one in stores], "total": whole_json(total)}
+            | {"devices": [_said(error) for error in devices]}
+        )
         return
     cells = list(dict.fromkeys(needs for job, needs in jobs if not job.control))
     n_cells = len({(job.variable, needs) for job, needs in jobs if not job.control})
@@ -54,6 +62,9 @@ def show_plan(settings: RunSettings, *, as_json: bool) -> None:
         click.echo("Their time is that of computing activations alone.")
     for error, names in by_reason(cells).items():
         click.echo(f"{'would be skipped' if settings.cells else 'would fail'}: {', '.join(names)}")
+        print_error(error)
+    for error in devices:
+        click.echo("would fail: every job on this device")
         print_error(error)
     for problem, count in misfits(ahead):
         click.echo(f"would not fit: {count} {'job' if count == 1 else 'jobs'}")
@@ -73,6 +84,15 @@ def by_reason(cells: list[Needs]) -> dict[MibenchError, list[str]]:
     return found
 
 
+def device_problems(runs: Sequence[RunSettings], settings: RunSettings) -> list[MibenchError]:
+    """Why devices of a run cannot be used here, each once; those of a scheduler's workers are elsewhere."""
+    if settings.executor not in {"serial", "process"}:
+        return []
+    names = settings.devices or [own.device for own in runs]
+    found = (device_problem(name) for name in dict.fromkeys(names))
+    return [error for error in found if error is not None]
+
+
 def _row(job: Job) -> dict[str, Any]:
     return {
         "task": job.task,
@@ -82,8 +102,12 @@ def _row(job: Job) -> dict[str, Any]:
         "method": job.method.name,
         "seed": job.seed,
         "parameters": ", ".join(f"{key}={value}" for key, value in job.params.items()),
-        "why": "floor" if job.control else "asked for",
+        "why": _control(job) if job.control else "asked for",
     }
+
+
+def _control(job: Job) -> str:
+    return "ceiling" if job.method.name == CEILING else "floor"
 
 
 def _hook(job: Job) -> str:
@@ -119,4 +143,8 @@ def store_row(one: StoreForecast, settings: RunSettings) -> dict[str, Any]:
 
 def _problem(needs: Needs) -> dict[str, str] | None:
     found = needs.skip
-    return None if found is None else {"what": found.what, "why": found.why, "do": found.do}
+    return None if found is None else _said(found)
+
+
+def _said(error: MibenchError) -> dict[str, str]:
+    return {"what": error.what, "why": error.why, "do": error.do}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def job_columns(one: Outlook) -> dict[str, Any]:
     """Columns of a job: how long it takes, what it needs, whether it fits or is there already."""
-    memory = "?" if one.memory is None else f"{size(one.memory.least)} to {size(one.memory.most)}"
+    memory = "?" if one.memory is None else f"{size(one.memory.low)} to {size(one.memory.high)}"
     here = "reused" if one.reused else "too large" if one.problem else ""
     return {"time": span_text(one.seconds), "memory": memory, "notes": here}
 
@@ -26,7 +26,7 @@ def job_json(one: Outlook) -> dict[str, Any]:
     return {
         "seconds": span_json(one.seconds),
         "seconds_unknown": one.time.reason or None,
-        "memory_bytes": None if memory is None else {"low": memory.least, "high": memory.most},
+        "memory_bytes": None if memory is None else {"low": memory.low, "high": memory.high, "basis": memory.basis},
         "fits": None if memory is None else one.problem is None,
         "reused": one.reused,
     }
@@ -40,6 +40,7 @@ def whole_json(found: Whole) -> dict[str, Any]:
         "jobs_unknown": found.unknown,
         "jobs_reused": found.reused,
         "memory_bytes": found.memory,
+        "memory_bytes_all_workers": found.at_once,
         "model_loads": found.loads,
         "shared": found.shared,
         "workers": found.workers,
@@ -56,10 +57,18 @@ def whole_text(found: Whole) -> list[str]:
             f"Records of {_count(found.reused, 'job')} are there, and are taken if model and data are the same."
         )
     if found.memory is not None:
-        told.append(f"The largest job needs about {size(found.memory)} of memory.")
+        told.append(f"The largest job needs about {size(found.memory)} of memory{_all_workers(found)}.")
+    if not found.loads:
+        return told
     shared = f"; {_count(found.shared, 'ground or dictionary', 'grounds or dictionaries')} shared by several jobs"
     told.append(f"{_count(found.loads, 'model')} to load{shared if found.shared else ''}.")
     return told
+
+
+def _all_workers(found: Whole) -> str:
+    if found.workers == 1 or found.at_once is None:
+        return ""
+    return f", {found.workers} workers at most {size(found.at_once)} at once"
 
 
 def _time_text(found: Whole) -> str:

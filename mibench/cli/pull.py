@@ -69,29 +69,36 @@ def _row(one: Wanted) -> dict[str, Any]:
         "gated": one.gated,
         "licence_page": one.page if one.gated else None,
         "bytes": one.n_bytes,
+        "estimated": False,
         "status": "here" if one.here else "wanted",
         "problem": None,
     }
 
 
 def _add_sizes(items: Sequence[Wanted], rows: list[dict[str, Any]]) -> None:
-    from mibench.runner.wanted import hub_bytes
+    from mibench.runner.hub_answers import estimated_bytes, hub_bytes
 
     for one, row in zip(items, rows, strict=True):
         row["bytes"] = one.n_bytes if one.here else hub_bytes(one)
+        if row["bytes"] is None and not one.here:
+            row["bytes"] = estimated_bytes(one)
+            row["estimated"] = row["bytes"] is not None
 
 
 def _fetch_all(items: Sequence[Wanted], rows: list[dict[str, Any]]) -> list[MibenchError]:
     """Fetch one after another, and go on after a failure."""
+    from mibench.runner.hub_answers import network_first
+
     problems = []
     for number, (one, row) in enumerate(zip(items, rows, strict=True), start=1):
         click.echo(f"[{number}/{len(items)}] {one.kind} {one.name}, from {one.source} …", err=True)
         try:
             one.fetch(_say)
-        except MibenchError as error:
+        except MibenchError as failure:
+            error = network_first(one, failure)
             problems.append(error)
             row |= {"status": "failed", "problem": {"what": error.what, "why": error.why, "do": error.do}}
-            row["licence_page"] = _page(one, error)
+            row["licence_page"] = _page(one, failure)
             click.echo(f"    failed: {error.what}", err=True)
         else:
             row["status"] = "here"
@@ -111,8 +118,6 @@ def _say(sentence: str) -> None:
 
 
 def _show(rows: list[dict[str, Any]], problems: Sequence[MibenchError], *, dry_run: bool) -> None:
-    from mibench.cli.amounts import size
-
     print_table(
         [
             {
@@ -120,16 +125,18 @@ def _show(rows: list[dict[str, Any]], problems: Sequence[MibenchError], *, dry_r
                 "name": row["name"],
                 "source": row["source"],
                 "revision": (row["revision"] or "")[:12],
-                "size": "?" if row["bytes"] is None else size(row["bytes"]),
+                "size": _size(row),
                 "status": row["status"],
             }
             for row in rows
         ],
         "what the run needs",
     )
-    _show_licences(rows)
+    if any(row["estimated"] for row in rows):
+        click.echo("Sizes with ~ are estimated, by parameters and their usual type: the hub did not say them.")
     for problem in problems:
         print_error(problem)
+    _show_licences(rows)
     missing = sum(row["status"] != "here" for row in rows)
     if dry_run:
         click.echo(f"{missing} of {len(rows)} would be fetched; nothing was.")
@@ -139,11 +146,17 @@ def _show(rows: list[dict[str, Any]], problems: Sequence[MibenchError], *, dry_r
         )
 
 
+def _size(row: dict[str, Any]) -> str:
+    from mibench.cli.amounts import size
+
+    return "?" if row["bytes"] is None else f"{'~' if row['estimated'] else ''}{size(row['bytes'])}"
+
+
 def _show_licences(rows: list[dict[str, Any]]) -> None:
     """The pages of gated models that are not here, and how to accept their licences."""
     pages = dict.fromkeys(row["licence_page"] for row in rows if row["licence_page"] and row["status"] != "here")
     if not pages:
         return
-    click.echo("Gated: accept the licence on each page, logged in, then run `hf auth login` here:")
+    click.echo("Gated models need a licence besides: accept it on each page, logged in, then run `hf auth login` here:")
     for page in pages:
         click.echo(f"    {page}")

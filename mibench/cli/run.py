@@ -47,9 +47,14 @@ _EXAMPLE = """Example:
 @click.option("--seeds", type=int, help="Seeds of methods that draw.  [default: 1]")
 @score_options
 @click.option("--dry-run", is_flag=True, help="List what each cell needs and takes and the jobs, and stop.")
-@click.option("--tiny", is_flag=True, help="Try every kind of cell in about a minute; its numbers mean nothing.")
+@click.option(
+    "--tiny",
+    is_flag=True,
+    default=None,
+    help="Try every kind of cell in about a minute; its numbers mean nothing.  [default: False]",
+)
 @json_option
-def command(run_file: str | None, *, dry_run: bool, tiny: bool, as_json: bool, **options: Any) -> None:
+def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Run methods on tasks and models, and score them.
 
     Lists give the product. Flags go over the keys of RUN.yaml, which have the same names, and over what its cells
@@ -58,7 +63,7 @@ def command(run_file: str | None, *, dry_run: bool, tiny: bool, as_json: bool, *
     RUN.yaml whose model or data cannot be had here is skipped.
     """
     settings = _settings(run_file, options)
-    if tiny:
+    if settings.tiny:
         from mibench.cli.tiny import made_tiny
 
         settings = made_tiny(settings)
@@ -77,7 +82,7 @@ def command(run_file: str | None, *, dry_run: bool, tiny: bool, as_json: bool, *
 
     with Show(silent=as_json) as show:
         report = _do(settings, show)
-    if tiny:
+    if settings.tiny:
         from mibench.cli.tiny import end_tiny
 
         end_tiny(settings, as_json=as_json)

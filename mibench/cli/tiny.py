@@ -1,4 +1,4 @@
-"""``mibench run --tiny``: what is said before and after, and the board of its own."""
+"""``mibench run --tiny``: what is said before and after."""
 
 from __future__ import annotations
 
@@ -27,13 +27,6 @@ def made_tiny(settings: RunSettings) -> RunSettings:
 
 
 def end_tiny(settings: RunSettings, *, as_json: bool) -> None:
-    """Put the records apart, and say once more what they are.
-
-    Raises:
-        StoreError: They cannot be read or written.
-    """
-    from mibench.runner.tiny import set_apart
-
-    set_apart(settings.out)
+    """Say once more what the records are."""
     if not as_json:
         click.echo(f"{_SAID} Remove {settings.out} whenever you like.")

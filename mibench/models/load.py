@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,6 +230,7 @@ def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None)
     import torch
     from transformers import AutoModelForCausalLM
 
+    offload = None if spread is None else _offload_folder()
     try:
         with quiet_transformers():
             model, report = AutoModelForCausalLM.from_pretrained(
@@ -237,12 +241,16 @@ def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None)
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **({} if spread is None else spread.arguments(cache_root() / "offload")),
+                **({} if spread is None else spread.arguments(offload)),
             )
     # A foreign folder can fail inside transformers in any way.
     except Exception as error:
+        if offload is not None:
+            shutil.rmtree(offload, ignore_errors=True)
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise ModelError(f"The model in {folder} cannot be loaded.", why=reason, do="Check the folder.") from error
+    if offload is not None:
+        weakref.finalize(model, shutil.rmtree, offload, ignore_errors=True)  # when the process ends, at the latest
     missing = sorted([*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])])
     if missing:
         raise ModelError(
@@ -251,3 +259,10 @@ def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None)
             do="Copy, download or save the folder again.",
         )
     return model
+
+
+def _offload_folder() -> Path:
+    """A new folder for weights that neither devices nor the CPU hold: two loads of a model do not share files."""
+    home = cache_root() / "offload"
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=home))

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from mibench.core.errors import MethodError, MibenchError, StoreError
 from mibench.core.files import atomic_write
 from mibench.core.specs import Track
@@ -20,6 +22,7 @@ from mibench.runner.floors import controlled
 from mibench.runner.limits import TimeUp, within
 from mibench.runner.looks import Looks
 from mibench.runner.settings import RunSettings
+from mibench.runner.tiny import board_of
 from mibench.runner.variable_cell import VARIABLE
 from mibench.runner.work import CellRun, Found, Meters, Trade, provenance_of
 
@@ -51,7 +54,7 @@ def run_cell(work: CellRun, store: Store) -> RunRecord:
             problem=found.problem,
             metrics=found.metrics,
             curves=found.curves,
-            board=found.board,
+            board=found.board or board_of(work.settings),
             dictionary=found.dictionary,
             looks_at_test=_looks(work, store),
             volatile=Volatile(
@@ -76,9 +79,10 @@ def give_up(work: CellRun, why: str, store: Store) -> RunRecord:
     do = "Look into its log in logs of the records; run the same command again to try it again."
     problem = Problem(what=f"{work.job.method.name} was given up.", why=why, do=do)
     made = Volatile(provenance=provenance_of(work.settings, work.attempt))
-    looks = _looks(work, store)
+    looks, board = _looks(work, store), board_of(work.settings)
     return _failed(
-        RunRecord(cell=work.cell, status="failed", problem=problem, looks_at_test=looks, volatile=made), store
+        RunRecord(cell=work.cell, status="failed", problem=problem, board=board, looks_at_test=looks, volatile=made),
+        store,
     )
 
 
@@ -92,20 +96,24 @@ class _Tried:
 
 
 def _tried(work: CellRun, store: Store, artifact: Path) -> _Tried:
-    """Try with smaller and smaller batches, as long as memory runs out and time is left."""
+    """Try with smaller and smaller batches, as long as memory runs out, time is left and the model is as it was."""
     tried, limit = _Tried(Found(), Meters.of(work.bench), work.settings), work.settings.time_limit
+    gradients = torch.is_grad_enabled()
     try:
         with within(limit, work.overdue):
             while True:
                 tried = _Tried(Found(), Meters.of(work.bench), work.settings)
                 found, of_memory = _guarded(work, tried.meters, store, artifact)
-                if not of_memory or work.settings.batch_size == 1:
+                if not of_memory or work.settings.batch_size == 1 or work.bench.spoiled:
                     return replace(tried, found=found)
                 free_memory()
                 work.bench.dictionaries.forget_data()
                 work = replace(work, settings=of_at_most(work.settings, work.settings.batch_size // 2))
     except TimeUp:
+        work.bench.spoiled = True  # it may have been stopped at anything
         return replace(tried, found=Found(problem=time_is_up(work.job.method.name, limit or 0.0)))
+    finally:
+        torch.set_grad_enabled(gradients)
 
 
 def time_is_up(name: str, limit: float) -> Problem:

@@ -22,6 +22,7 @@ from mibench.engine.activations.store import StoredActivations
 from mibench.methods.dictionary_view import DictionaryView
 from mibench.models.cache import cache_root
 from mibench.records.record import Cost
+from mibench.runner.claims import held
 from mibench.runner.dictionary_bench import DictionaryBench
 from mibench.runner.meter import Meter
 
@@ -85,12 +86,14 @@ def make_dictionary(
     Raises:
         MethodError: The method returned something else.
         ArtifactError: What it returned cannot be used.
+        StoreError: The cache cannot be written to.
     """
     key = recipe.key
     if key not in own.made:
         kept = None if again else _kept(key)
         if kept is None:
-            kept = _made(recipe, call, view)
+            with held(_folder(), key):  # another run may be at it: what is unfinished is that of one
+                kept = (None if again else _kept(key)) or _made(recipe, call, view)
         own.made[key], own.costs[key] = kept
     return own.made[key]
 

@@ -169,7 +169,7 @@ class Drive:
             raise MibenchError(
                 f"No worker of the executor {self.settings.executor} can work.",
                 why=f"{self._in_vain} of them ended before they began with a cell, the last so: {lost.why}",
-                do="Try --executor serial, which shows what is wrong; finished cells are kept.",
+                do="Try --executor serial without its options, which shows what is wrong; finished cells are kept.",
             )
 
     def _again(self, sent: Sent, last: Event, lost: Lost) -> Order | None:

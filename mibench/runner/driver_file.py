@@ -1,4 +1,4 @@
-"""Whether the driver of a run is still there: workers on its machine stop when it is gone."""
+"""Whether the driver of a run is still there, or a worker: who is on its machine sees when it is gone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE = "driver"
 
 
 def sign(folder: Path) -> None:
-    """Note in a folder that this process drives what is ordered there.
+    """Note in a folder that this process drives what is ordered there, or does it.
 
     Raises:
         StoreError: It cannot be written.
@@ -23,7 +23,7 @@ def sign(folder: Path) -> None:
 
 
 def is_gone(folder: Path) -> bool:
-    """Whether the driver that signed a folder has ended; of another machine's nothing is known."""
+    """Whether the process that signed a folder has ended; of another machine's nothing is known."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         known = json.loads((folder / _FILE).read_bytes())
         here = _identity(known["pid"])
@@ -32,7 +32,14 @@ def is_gone(folder: Path) -> bool:
 
 
 def _identity(pid: int) -> dict[str, object]:
-    return {"pid": pid, "where": [platform.node(), _namespace()], "born": _born(pid)}
+    return {"pid": pid, "where": [platform.node(), _boot(), _namespace()], "born": _born(pid)}
+
+
+def _boot() -> str:
+    """Which start of which machine it is: machines may share a name, and process numbers begin anew."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
 
 
 def _namespace() -> str:

@@ -9,7 +9,8 @@ from mibench.core.errors import MibenchError, ModelError
 from mibench.core.specs import Ablation, Track
 from mibench.engine.batches import MAX_TOKENS
 from mibench.models.footprint import ITEM_BYTES, Footprint, footprint
-from mibench.runner.device_memory import memory_for
+from mibench.runner.batch_sizes import of_at_most
+from mibench.runner.device_memory import memory_for, total_memory
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.plan import Job
 from mibench.runner.prompt_sizes import n_examples, prompt_sizes
@@ -79,13 +80,24 @@ def needed(job: Job, settings: RunSettings) -> Needed | None:
 
 
 def fit_problem(job: Job, settings: RunSettings) -> MibenchError | None:
-    """Why a job cannot fit its device; None: it may, or it cannot be told.
+    """Why a job would not fit what is free now; None: it may, or it cannot be told.
 
-    Nothing is loaded or fetched. What is refused takes more than there is even if the estimate of its working
+    Nothing is loaded or fetched. What is said not to fit takes more than there is even if the estimate of its working
     memory is too high by the factor within which it is known.
     """
+    return _misfit(job, settings, memory_for(settings.device))
+
+
+def refusal(job: Job, settings: RunSettings) -> MibenchError | None:
+    """Why a job is not begun: it fits its device at no batch size, even with the device to itself; None: it is begun.
+
+    Where memory runs out, batches are halved, down to one pair.
+    """
+    return _misfit(job, of_at_most(settings, 1), total_memory(settings.device))
+
+
+def _misfit(job: Job, settings: RunSettings, there: int | None) -> MibenchError | None:
     need = needed(job, settings)
-    there = None if need is None else memory_for(settings.device)
     if need is None or there is None or need.least <= there:
         return None
     parts = {"weights": need.weights, "folded weights": need.folded, "its largest stage": need.working}
@@ -96,17 +108,6 @@ def fit_problem(job: Job, settings: RunSettings) -> MibenchError | None:
         f"there are {_size(there)}.",
         do=_advice(job, settings, there),
     )
-
-
-def check_fits(job: Job, settings: RunSettings) -> None:
-    """Refuse a job that cannot fit its device.
-
-    Raises:
-        ModelError: It cannot.
-    """
-    problem = fit_problem(job, settings)
-    if problem is not None:
-        raise problem
 
 
 def _advice(job: Job, settings: RunSettings, there: int) -> str:

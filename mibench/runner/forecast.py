@@ -19,6 +19,10 @@ ALONE = 1.5
 """Factor of the range, either way, around what a few records say, or records of other grounds."""
 TOGETHER = 1.15
 """The same around the lowest and the highest of many records of the ground."""
+ROOM = 1.1
+"""The same around the peaks of memory of one job, which differ by what its process did before."""
+ALIKE = 0.1
+"""Share by which examples may differ for peaks to be those of one job; a tokenizer may leave some out."""
 MANY = 4
 """Records from which on the lowest and the highest tell how much times differ."""
 WIDENING = 0.25
@@ -47,6 +51,22 @@ class Span:
     def middle(self) -> float:
         """One number in place of the range."""
         return (self.low * self.high) ** 0.5 if self.low > 0 else (self.low + self.high) / 2
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes of memory.
+
+    Attributes:
+        low, high: At least and at most, as far as is known.
+        likely: One number in place of the range.
+        basis: What it rests on.
+    """
+
+    low: int
+    high: int
+    likely: int
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +158,33 @@ def total(spans: Sequence[Span], workers: int = 1) -> Span | None:
     lows, highs = [span.low for span in spans], [span.high for span in spans]
     low, high = (max(sum(ends) / workers, *ends) for ends in (lows, highs))
     return Span(low, high, f"{len(spans)} jobs", next((span.device for span in spans if span.device), ""))
+
+
+def room(work: Work, book: Book, batch: tuple[int, int | None]) -> Room | None:
+    """Memory that records of this very job took, with batches of so many examples and tokens (None: the default)."""
+    pasts = [past for shelf in (book.own, book.rest) for past in shelf.on_ground(work, _SCORING, same_method=True)]
+    peaks = [past.peak for past in pasts if past.peak and _is_same(past, work, batch)]
+    if not peaks:
+        return None
+    many = f"{len(peaks)} records" if len(peaks) > 1 else "1 record"
+    return Room(int(min(peaks) / ROOM), int(max(peaks) * ROOM), max(peaks), f"same job, {many}")
+
+
+def _is_same(past: Past, work: Work, batch: tuple[int, int | None]) -> bool:
+    """Whether a record is of this very job, with batches of this size."""
+    # Of more examples than a batch only methods that learn keep anything.
+    kept = float("inf") if _BATCH in work.params else batch[0]
+    return (
+        dict(past.work.params) == dict(work.params)
+        and past.batch[0] in {None, batch[0]}
+        and batch[1] in {None, past.batch[1]}
+        and _as_many(past.work.examples, work.examples, batch[0])
+        and _as_many(past.work.train, work.train, kept)
+    )
+
+
+def _as_many(one: int | None, other: int | None, enough: float) -> bool:
+    return min(one or 0, other or 0) >= enough or abs(_quotient(one, other) - 1) <= ALIKE
 
 
 def _part(work: Work, part: _Part, book: Book) -> Span | None:

@@ -212,7 +212,8 @@ def score_files(
             score_together(works, store)
         for number, work in enumerate(works, start=1):
             observer.job(work.job.label, number, len(works))
-            run_or_reuse(work, store, report)
+            bench = benches.get(work.job.model) if work.bench.spoiled else work.bench
+            run_or_reuse(replace(work, bench=bench), store, report)
     return report
 
 

@@ -25,6 +25,7 @@ def check_names(settings: RunSettings, track: Track | None = None) -> None:
         UsageError: An unknown task or split, an extra that the level does not have, or a file where the folder of
             records is to be, or one that cannot be written to.
     """
+    _check_executor(settings)
     track = track or track_of([find_method(ref) for ref in settings.methods])
     _check_keys(settings, track)
     if track is Track.CIRCUIT:
@@ -51,6 +52,33 @@ _OF_OTHERS = {
     Track.SAE: ("level", "ablation", "floor_draws", "padded", *_OF_VARIABLES),
 }
 """Settings that mean nothing in a track."""
+
+
+_TAKES = {"serial": frozenset[str](), "process": frozenset({"workers", "devices"})}
+"""Of workers, devices and scheduler, what an executor takes; others take all, or say so themselves."""
+_NEEDS = {"workers": "process", "devices": "process", "scheduler": "slurm"}
+"""An executor that takes it, to be named."""
+
+
+def _check_executor(settings: RunSettings) -> None:
+    """Refuse means that the executor would ignore.
+
+    Raises:
+        UsageError: One of them is given.
+    """
+    given = {"workers": settings.workers > 1, "devices": bool(settings.devices), "scheduler": bool(settings.scheduler)}
+    taken = _TAKES.get(settings.executor, frozenset(given))
+    for name, is_given in given.items():
+        if is_given and name not in taken:
+            said = f"--{name} {settings.workers}" if name == "workers" else f"--{name}"
+            raise UsageError(
+                f"{said} means nothing with --executor {settings.executor}.",
+                why=f"{said} needs --executor {_NEEDS[name]}, or another that takes it.",
+                do=f"Add --executor {_NEEDS[name]}, or leave --{name} out.",
+            )
+        if is_given and settings.artifact and not settings.methods:
+            why = "Artifacts are scored in this process, one after another."
+            raise UsageError(f"--{name} means nothing for --artifact.", why=why, do=f"Leave --{name} out.")
 
 
 def _check_of_dictionaries(settings: RunSettings) -> None:

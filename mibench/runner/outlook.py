@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mibench.core.errors import MibenchError, StoreError
+from mibench.core.errors import MibenchError, StoreError, UsageError
 from mibench.core.specs import Track
+from mibench.models.placement import spread_of
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells import method_of
-from mibench.runner.fits import Needed, fit_problem, needed
-from mibench.runner.forecast import Book, Forecast, Span, forecast, total
+from mibench.runner.fits import fit_problem, needed
+from mibench.runner.forecast import Book, Forecast, Room, Span, forecast, room, total
 from mibench.runner.past_costs import Work, name_of, past_costs, shipped_records, task_name, work_of_job
 from mibench.runner.plan import Job
 from mibench.runner.provenance import Setting, collect
@@ -35,7 +36,7 @@ class Outlook:
         job: The job.
         time: Its time.
         taught: Whether another job makes its dictionary, whose time counts there.
-        memory: What it needs; None: not known.
+        memory: What it needs, as records of it say, else as is estimated; None: not known.
         problem: Why it does not fit its device.
         reused: Whether a record is there that would be taken, if model and data are still the same.
     """
@@ -43,7 +44,7 @@ class Outlook:
     job: Job
     time: Forecast
     taught: bool
-    memory: Needed | None
+    memory: Room | None
     problem: MibenchError | None
     reused: bool
 
@@ -61,8 +62,9 @@ class Whole:
         time: Of the jobs whose time is known, with all workers; None: of none.
         known: How many these are.
         unknown: Jobs that no record speaks of.
-        reused: Jobs whose record is there.
+        reused: Jobs whose record is there; what follows leaves them out.
         memory: Bytes of the largest job; None: not known.
+        at_once: Bytes of as many of the largest jobs as there are workers; None: not known.
         loads: Models that are loaded, each in one way; workers of other processes load theirs again.
         shared: Grounds, or dictionaries, whose examples, plain runs or training serve several jobs.
         workers: Workers at once.
@@ -73,6 +75,7 @@ class Whole:
     unknown: int
     reused: int
     memory: int | None
+    at_once: int | None
     loads: int
     shared: int
     workers: int
@@ -92,7 +95,7 @@ def outlooks(planned: Planned, settings: RunSettings) -> list[Outlook]:
                 job=job,
                 time=forecast(work, books[own.device]),
                 taught=key is not None and key in trained,
-                memory=needed(job, own),
+                memory=_memory(job, own, work, books[own.device]),
                 problem=fit_problem(job, own),
                 reused=settings.only != "all" and _has(stores, job, own, work),
             )
@@ -101,23 +104,71 @@ def outlooks(planned: Planned, settings: RunSettings) -> list[Outlook]:
     return found
 
 
+class Kept:
+    """Good records of a run's folders, by which that of a job is told without its model.
+
+    Args:
+        settings: The run.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._stored = _stored(settings)
+
+    def has(self, job: Job, settings: RunSettings) -> bool:
+        """Whether a record is there that is the job's if model and data are still the same."""
+        return _has(self._stored, job, settings, work_of_job(job, settings))
+
+
 def whole(found: Sequence[Outlook], planned: Planned, settings: RunSettings) -> Whole:
     """What all jobs would take together."""
     to_run = [one for one in found if not one.reused]
     spans = [one.seconds for one in to_run if one.seconds is not None]
-    bundles = units(planned, settings.workers)
-    loadings = {(job.model, own.dtype, own.device, own.attention) for job, own in planned}
+    left = [pair for pair, one in zip(planned, found, strict=True) if not one.reused]
+    workers = 1 if settings.executor == "serial" else settings.workers
+    bundles = units(left, workers)
+    loadings = {(job.model, own.dtype, own.device, own.attention) for job, own in left}
+    memory = sorted((one.memory.likely for one in to_run if one.memory is not None), reverse=True)
     jobs_of = [sum(len(unit.jobs) for unit in bundles if unit.bundle == one) for one in {u.bundle for u in bundles}]
     return Whole(
-        time=total(spans, settings.workers),
+        time=total(spans, workers),
         known=len(spans),
         unknown=len(to_run) - len(spans),
         reused=len(found) - len(to_run),
-        memory=max((one.memory.total for one in found if one.memory is not None), default=None),
+        memory=memory[0] if memory else None,
+        at_once=sum(memory[: min(workers, len(bundles))]) if memory else None,
         loads=len(loadings),
         shared=sum(count > 1 for count in jobs_of),
-        workers=settings.workers,
+        workers=workers,
     )
+
+
+def _memory(job: Job, settings: RunSettings, work: Work, book: Book) -> Room | None:
+    """What records of the job took, on processors; else what its shapes say."""
+    recorded = room(work, book, (settings.batch_size, settings.batch_tokens)) if settings.device == "cpu" else None
+    need = needed(job, settings) if recorded is None else None
+    return recorded if need is None else Room(need.least, need.most, need.total, "estimated from shapes")
+
+
+def device_problem(device: str) -> MibenchError | None:
+    """Why a device cannot be used here; None: it can, or loading a model will tell."""
+    import torch
+
+    try:
+        spread = spread_of(device)
+    except UsageError as error:
+        return error
+    for name in (device,) if spread is None else spread.devices:
+        try:
+            torch.empty(0, device=name)
+        except (
+            RuntimeError,
+            AssertionError,
+            NotImplementedError,
+        ) as error:  # torch asserts where it was built without CUDA
+            why = str(error).strip().split("\n")[0]
+            do = "Use cpu, or run where the device is."
+            return UsageError(f"The device '{name}' cannot be used on this machine.", why=why, do=do)
+    return None
 
 
 def _folders(settings: RunSettings) -> list[Path]:

@@ -68,6 +68,7 @@ class Past:
         scoring_passes: Those of scoring.
         peak: Bytes of memory of the process; None: not known, or on an accelerator, whose memory is another.
         device: Product name of the device.
+        batch: Examples and tokens of a batch, at most; None: not known.
     """
 
     work: Work
@@ -77,6 +78,7 @@ class Past:
     scoring_passes: float = 0.0
     peak: int | None = None
     device: str | None = field(default=None)
+    batch: tuple[int | None, int | None] = (None, None)
 
 
 def past_costs(folders: Iterable[Path]) -> list[Past]:
@@ -114,8 +116,9 @@ def past_of(record: RunRecord) -> Past | None:
         scoring=max(0.0, cost.seconds - (own.seconds if own is not None and inside else 0.0)),
         passes=_passes(own),
         scoring_passes=max(0.0, _passes(cost) - (_passes(own) if inside else 0.0)),
-        peak=cost.peak_bytes if on_cpu else None,
+        peak=max(cost.peak_bytes or 0, (own and own.peak_bytes) or 0) or None if on_cpu else None,
         device=None if made is None else made.device_name or made.cpu,
+        batch=(None, None) if made is None else (made.batch_size, made.batch_tokens),
     )
 
 

@@ -47,13 +47,26 @@ def settle(work: CellRun, store: Store, given_up: str | None = None) -> Settled 
         StoreError: The record cannot be read or written.
     """
     known = store.read(work.cell) if store.has(work.cell) else _from_baseline(work, store)
-    state = "missing" if known is None or _lacks_extra(known, work.settings) else known.status
-    wanted = {"all": True, "missing": state in {"missing", "failed", "skipped"}, "failed": state == "failed"}
-    if wanted[work.settings.only]:
+    if _is_wanted(known, work.settings):
         return Settled(_made(work if known is None else _keeping(known, work), store, given_up), reused=False)
     if known is not None:
         return Settled(_reused(known, work, store), reused=True)
     return None
+
+
+def is_to_run(work: CellRun, store: Store) -> bool:
+    """Whether a cell would be run, and not its record taken.
+
+    Raises:
+        StoreError: The record cannot be read or written.
+    """
+    return _is_wanted(store.read(work.cell) if store.has(work.cell) else _from_baseline(work, store), work.settings)
+
+
+def _is_wanted(known: RunRecord | None, settings: RunSettings) -> bool:
+    state = "missing" if known is None or _lacks_extra(known, settings) else known.status
+    wanted = {"all": True, "missing": state in {"missing", "failed", "skipped"}, "failed": state == "failed"}
+    return wanted[settings.only]
 
 
 def _made(work: CellRun, store: Store, given_up: str | None) -> RunRecord:

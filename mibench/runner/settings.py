@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic_core import PydanticSerializationError
 
 from mibench.core.errors import DataError, UsageError
 from mibench.core.files import check_name, existing_file, is_file, read_text
@@ -19,6 +20,8 @@ from mibench.runner.cell_keys import CellKeys, Context, Count, Head, HookName, L
 from mibench.runner.executors.executor import EXECUTORS
 
 MAX_RUN_FILE_BYTES = 1024 * 1024
+MAX_SECONDS = 1e8
+"""Three years, which clocks can count."""
 
 Extra = Literal["completeness", "minimality", "control-weights", "control-labels"]
 EXTRAS: tuple[Extra, ...] = get_args(Extra)
@@ -115,10 +118,12 @@ class RunSettings(BaseModel):
     """Workers at once, of other executors than serial."""
     devices: list[str] = []
     """Devices of torch that workers take turns at; none: all use device."""
-    scheduler: dict[str, Any] = {}
+    scheduler: dict[str, JsonValue] = {}
     """What the scheduler of the executor is to be told, such as partition."""
-    time_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS, allow_inf_nan=False)
     """Seconds that a cell may take; None: as long as it takes."""
+    tiny: bool = False
+    """Whether its records are those of a tiny run, which are never ranked."""
 
     @field_validator(*_LISTS, mode="before")
     @classmethod
@@ -223,7 +228,19 @@ def run_settings(values: dict[str, Any]) -> RunSettings:
     EXECUTORS.get(settings.executor)
     _check_grounds(settings)
     check_name(settings.out)
+    _check_told(settings)
     return settings
+
+
+def _check_told(settings: RunSettings) -> None:
+    """Workers are told the settings as JSON, and records name them."""
+    for name in sorted(settings.model_fields_set):
+        try:
+            settings.model_dump_json(include={name})
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            why = "It holds what is no text in UTF-8, or no plain value."
+            do = "Use UTF-8 names, numbers, texts, and lists and mappings of them."
+            raise UsageError(f"The setting '{name}' does not fit.", why=why, do=do) from error
 
 
 def _check_grounds(settings: RunSettings) -> None:

@@ -12,6 +12,7 @@ from mibench.runner.dictionary_ground import TO
 from mibench.runner.grounds import TASK_OF
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
+from mibench.runner.tiny import board_of
 from mibench.runner.variable_ground import variable_ref
 from mibench.runner.work import provenance_of
 from mibench.tasks.variable_task import load_variable_task
@@ -30,6 +31,7 @@ def skip(job: Job, settings: RunSettings, reason: MibenchError, store: Store) ->
         RunRecord(
             cell=_cell(job, settings),
             status="skipped",
+            board=board_of(settings),
             problem=Problem(what=reason.what, why=reason.why, do=reason.do),
             volatile=Volatile(provenance=provenance_of(settings)),
         )

@@ -8,14 +8,12 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from mibench.core.errors import MibenchError
+from mibench.core.errors import MibenchError, UsageError
 from mibench.core.sites import Component
 from mibench.core.specs import Track
 from mibench.methods.method import METHODS, Method
 from mibench.models.footprint import footprint
 from mibench.models.known import known_models
-from mibench.records.record import RunRecord
-from mibench.records.store import Store
 from mibench.runner.cell_keys import CellKeys, MethodKeys
 from mibench.runner.plan import track_of
 from mibench.runner.settings import RunSettings
@@ -57,11 +55,12 @@ def tiny(settings: RunSettings) -> RunSettings:
     Cells that differ from others only in how hard a model of the same known mechanism is are left out.
 
     Raises:
-        UsageError: A method or a task is not known.
+        UsageError: A method or a task is not known, or the folder has no name.
     """
     methods = {ref: find_method(ref) for ref in settings.methods}
     track = track_of(list(methods.values()))
     own = {
+        "tiny": True,
         "limit": EXAMPLES[track],
         "train_limit": EXAMPLES[track],
         "seeds": 1,
@@ -83,7 +82,14 @@ def tiny(settings: RunSettings) -> RunSettings:
 
 
 def folder_of(out: Path) -> Path:
-    """The folder of the records of a small run, beside that of the real one."""
+    """The folder of the records of a small run, beside that of the real one.
+
+    Raises:
+        UsageError: That has no name of its own.
+    """
+    if out.name in {"", ".."}:
+        why = "The records of a small run go beside it, to a folder named after it, and it has no name of its own."
+        raise UsageError(f"--out {out} cannot be used with --tiny.", why=why, do="Give a name: --out records.")
     return out.with_name(f"{out.name}-tiny")
 
 
@@ -92,20 +98,9 @@ def left_out(settings: RunSettings) -> int:
     return len(settings.cells) - len(_kinds(settings.cells))
 
 
-def set_apart(folder: Path) -> None:
-    """Put the records of a small run on a board of its own.
-
-    Raises:
-        StoreError: They cannot be read or written.
-    """
-    store = Store(folder)
-    for record in store.query():
-        if record.board is None:
-            store.write(_apart(record))
-
-
-def _apart(record: RunRecord) -> RunRecord:
-    return record.model_copy(update={"board": BOARD})
+def board_of(settings: RunSettings) -> str | None:
+    """The board of all records of a small run; None: it is no small one."""
+    return BOARD if settings.tiny else None
 
 
 def _small(methods: Mapping[str, Method], given: Mapping[str, Any], track: Track) -> dict[str, Any]:

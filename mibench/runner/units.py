@@ -52,8 +52,9 @@ def units(jobs: Sequence[tuple[Job, RunSettings]], workers: int) -> list[Unit]:
         controls = [place for place in places if _is_control(*jobs[place])]
         others = [place for place in places if place not in controls]
         found += [Unit(tuple(controls), bundle, first=True)] if controls else []
-        size = len(places) if jobs[places[0]][0].track is Track.SAE else size
-        found += [Unit(tuple(others[at : at + size]), bundle) for at in range(0, len(others), size)]
+        whole = jobs[places[0]][0].track is Track.SAE
+        step = len(places) if whole else size
+        found += [Unit(tuple(others[at : at + step]), bundle) for at in range(0, len(others), step)]
     return found
 
 

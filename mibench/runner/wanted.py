@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mibench.core.errors import DataError, MibenchError, UsageError
 from mibench.core.files import is_folder
+from mibench.core.names import did_you_mean
 from mibench.core.specs import Track
 from mibench.models.cache import converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
@@ -18,9 +20,9 @@ from mibench.models.known import known_folder, known_models
 from mibench.models.manifest import converted_manifest
 from mibench.models.pull import pull
 from mibench.runner.artifact_refs import PREFIX, HubRef
-from mibench.runner.grounds import NO_MODEL, grounds
+from mibench.runner.grounds import NO_MODEL, grounds, load_task_of
 from mibench.runner.hub_data import data_is_here, hub_data
-from mibench.runner.needs import HUB_SECONDS, WEIGHT_FILES
+from mibench.runner.needs import WEIGHT_FILES
 from mibench.runner.plan import track_of
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
@@ -78,31 +80,27 @@ def wanted(settings: RunSettings) -> list[Wanted]:
         UsageError: The settings name something that does not exist.
     """
     found: dict[tuple[str, str], Wanted] = {}
+    check_models(settings)
     for one in (*_models(settings), *_data(settings), *_artifacts(settings), *_texts(settings)):
         found.setdefault((one.kind, one.name), one)
     return list(found.values())
 
 
-def hub_bytes(one: Wanted) -> int | None:
-    """Size of something as the hub tells it; None where it does not, or cannot be reached."""
-    if one.n_bytes is not None or one.hub_id is None:
-        return one.n_bytes
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError
+def check_models(settings: RunSettings) -> None:
+    """Refuse names that are of no model: neither known, nor a folder, nor written as one of the hub.
 
-    api = HfApi()
-    ask = api.dataset_info if one.kind in {"data", "text"} else api.model_info
-    try:
-        info = ask(one.hub_id, revision=one.revision, files_metadata=True, timeout=HUB_SECONDS)
-    except (OSError, ValueError, HTTPError):
-        return None
-    sizes = [part.size for part in info.siblings or () if _is_fetched(one.kind, part.rfilename)]
-    return sum(size for size in sizes if size is not None) if sizes and None not in sizes else None
-
-
-def _is_fetched(kind: Kind, file: str) -> bool:
-    """Whether a file of a repository is among those that are fetched; of models, plain weights at the top."""
-    return kind != "model" or ("/" not in file and file.endswith((".safetensors", ".json", ".txt", ".model")))
+    Raises:
+        UsageError: There is one.
+    """
+    for name in dict.fromkeys(model for own in _runs(settings) for model in own.model):
+        folder = os.path.expanduser(name)  # noqa: PTH111  Path.expanduser fails on the home of nobody
+        is_known = name in CATALOGUE or name in known_models() or name == NO_MODEL or is_folder(folder)
+        if not is_known and _HUB_REF.fullmatch(name) is None:
+            raise UsageError(
+                f"Unknown model '{name}'.",
+                why="It is neither in the catalogue, nor a folder here, nor written as one of the hub.",
+                do=f"{did_you_mean(name, [*CATALOGUE, *known_models()])} Or give a folder, or hub/id@revision.",
+            )
 
 
 def _tracked(settings: RunSettings) -> Track:
@@ -198,6 +196,8 @@ def _is_cached(hub_id: str, revision: str | None) -> bool:
 def _data(settings: RunSettings) -> Iterator[Wanted]:
     track = _tracked(settings)
     for task in dict.fromkeys(one.task for own in _runs(settings) for one in grounds(own, track)):
+        with suppress(DataError):  # which is said where it is read
+            load_task_of(task, track)
         data = hub_data(task, track)
         if data is not None:
             yield _of_data(task, data, track)

@@ -125,13 +125,15 @@ def call_method(work: CellRun, view: object) -> object:
     method, params = work.job.method, work.job.params
     if not method.code_digest:
         return method.function(view, **params)
-    before, gradients = work.bench.state(), torch.is_grad_enabled()
+    before, gradients, spoiled = work.bench.state(), torch.is_grad_enabled(), work.bench.spoiled
+    work.bench.spoiled = True  # until it is known that it is not
     try:
         return method.function(view, **params)
     finally:
-        work.bench.spoiled = work.bench.state() != before
+        changed = work.bench.state() != before
         torch.set_grad_enabled(gradients)
-        if work.bench.spoiled:
+        work.bench.spoiled = spoiled or changed
+        if changed:
             raise MethodError(
                 f"{method.name} changed the model.",
                 why="After it ran, weights or torch's settings differ, or hooks are left on the modules.",

@@ -22,12 +22,13 @@ from mibench.runner.claims import claim
 from mibench.runner.driver_file import is_gone
 from mibench.runner.events import TIME, Event, EventFile, Kind
 from mibench.runner.executors.executor import Order
-from mibench.runner.fits import check_fits, fit_problem
+from mibench.runner.fits import refusal
 from mibench.runner.looks import Looks
 from mibench.runner.needs import Checks
 from mibench.runner.observe import Observer, Quiet
+from mibench.runner.outlook import Kept
 from mibench.runner.plan import Job
-from mibench.runner.reuse import settle
+from mibench.runner.reuse import is_to_run, settle
 from mibench.runner.settings import RunSettings
 from mibench.runner.skipped import forget_skip, skip
 from mibench.runner.work import CellRun
@@ -74,6 +75,11 @@ class Workplace:
     def looks(self) -> Looks:
         """Counts looks at the test split."""
         return Looks(self.store, planned_methods(self.jobs))
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Good records that were there when it was first asked."""
+        return Kept(self.settings)
 
     def do(self, order: Order, observer: Observer | None) -> None:
         """Come to each job of an order; those that others are at come last. Ends early where the driver is gone.
@@ -130,25 +136,32 @@ class _Doing:
             if reason is not None:
                 self._skip(reason)
                 return True
-            work = self._prepared()
+            return self._settled(self._prepared(), start)
         except StoreError:
             raise
         except MibenchError as error:
             self._tell("problem", error=type(error).__name__, what=error.what, why=error.why, do=error.do)
             return True
-        return self._settled(work, start)
 
     def _obstacle(self) -> MibenchError | None:
         """Why the job is skipped; where nothing is skipped, what does not fit the device fails.
+
+        What may have a good record is looked at, even if it would not fit: the model alone names its cell.
 
         Raises:
             MibenchError: The task is unknown, or the job does not fit.
         """
         job, settings, checks = self.job, self.settings, self.shop.checks
-        if checks is None:
-            check_fits(job, settings)
+        found = None if checks is None else checks.obstacle(job.task, job.model, settings.split, job.track)
+        if found is not None:
+            return found
+        problem = refusal(job, settings)
+        kept = problem is not None and self.shop.kept.has(job, settings)
+        if problem is None or (kept and settings.only != "all"):
             return None
-        return checks.obstacle(job.task, job.model, settings.split, job.track) or fit_problem(job, settings)
+        if checks is None or kept:
+            raise problem
+        return problem
 
     @property
     def job(self) -> Job:
@@ -197,6 +210,9 @@ class _Doing:
                 if not self.again:
                     self.stage(_WAITING)
                 return False
+            problem = refusal(work.job, work.settings) if is_to_run(work, store) else None
+            if problem is not None:
+                raise problem
             self._tell("started", cell=work.cell.id, batch_size=work.settings.batch_size)
             settled = settle(work, store, self.order.given_up.get(self.place))
         if self.shop.checks and store.has(work.cell):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ WORKER = (sys.executable, "-P", "-s", "-m", "mibench.shared_task.work")
 """The command of a worker; the spool and the sandbox follow."""
 LOG = "workers.txt"
 _PATIENCE = 3
+_TERMINATED = 128 + signal.SIGTERM
+"""Status of a process that ended since it was asked to."""
 SECONDS_TO_STOP = 20.0
 """Time that a worker has to hand its job back."""
 
@@ -124,8 +127,8 @@ class _Process:
 
     def lost(self) -> Lost | None:
         code = self._process.returncode
-        if code < 0:
-            return Lost(f"It was ended by signal {-code}.")
+        if code < 0 or code == _TERMINATED:
+            return Lost(f"It was ended by signal {-code if code < 0 else signal.SIGTERM.value}.")
         return Failed(f"It ended with status {code}.") if code else None
 
     def cancel(self) -> None:

@@ -118,6 +118,19 @@ def test_workers_give_the_records_of_one_process(run, start, tmp_path):
     assert len({one["pid"] for log in tries(tmp_path / "process").values() for one in log}) == 2
 
 
+def test_a_worker_that_ends_as_if_all_were_well_is_lost_and_its_cell_given_up(run, tmp_path):
+    (tmp_path / "my.py").write_text(
+        "import os\n\ndef leaves(view):\n    os._exit(0)\n\n"
+        "def stays(view):\n    return view.scores(view.attribute())\n"
+    )
+    given = ["run", "--task", pairs(tmp_path, 1)[0], "--model", str(MODEL), "--floor-draws", 0]
+    both = ["--method", f"{tmp_path}/my.py:leaves", "--method", f"{tmp_path}/my.py:stays"]
+    assert run(*given, *both, "--out", "r", "--executor", "process").status == 1
+    found = {one.cell.method.name: one for one in Store("r").query()}
+    assert (found["leaves"].status, found["stays"].status) == ("failed", "ok")
+    assert "3 workers were lost at it. Its process ended with status 0" in found["leaves"].problem.why
+
+
 @pytest.mark.slow
 def test_a_driver_that_is_killed_leaves_no_worker(start, tmp_path):
     driver = start(*words(tmp_path, n_tasks=1, seeds=200), "--out", "r", "--executor", "process", "--workers", 2)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pebble import ProcessPool
 
 from mibench.runner.executors.executor import Executor, Means, Order, Task, executor
-from mibench.runner.executors.work import do
-from mibench.runner.executors.worker_process import Sent, begin, memory_kills
+from mibench.runner.executors.worker_process import Sent, begin, memory_kills, signed
 
 
 @executor(name="process")
@@ -52,7 +51,7 @@ class Processes:
                 sent = self._waiting.popleft()
                 self._at_work[number] = pool, sent
                 sent.pool, sent.kills = pool, memory_kills()
-                sent.future = pool.schedule(do, args=(sent.order,))
+                sent.future = pool.schedule(signed, args=(sent.order,))
 
     def _pool(self, number: int) -> ProcessPool:
         known, devices = self._at_work[number], self._means.devices

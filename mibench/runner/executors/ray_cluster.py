@@ -23,6 +23,10 @@ _WHY = {
 }
 
 
+_BYTES = "memory"
+_WORDS = {"GPU": "GPUs", "memory": _BYTES}
+
+
 def connected(options: RayOptions, workers: int) -> tuple[Any, bool, bool]:
     """Connect to Ray.
 
@@ -34,7 +38,7 @@ def connected(options: RayOptions, workers: int) -> tuple[Any, bool, bool]:
         The package, whether it is to be shut down after use, and whether it was started here.
 
     Raises:
-        UsageError: Ray is not installed, or this machine has not the GPUs that are asked for.
+        UsageError: Ray is not installed, or this machine has not what a worker asks for.
         MibenchError: It cannot be reached, or does not start.
     """
     ray = _package()
@@ -43,6 +47,8 @@ def connected(options: RayOptions, workers: int) -> tuple[Any, bool, bool]:
     address = options.address or os.environ.get("RAY_ADDRESS") or _HERE
     own = {"num_cpus": max(1, round(workers * options.num_cpus)), "object_store_memory": options.object_store_memory}
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "include_dashboard": False}
+    if address == _HERE:
+        _check_processors(options.num_cpus)
     try:
         if address == _HERE:
             ray.init(address, **own, **quiet)
@@ -54,7 +60,7 @@ def connected(options: RayOptions, workers: int) -> tuple[Any, bool, bool]:
         do = "Check it with: ray status --address ADDRESS. Without an address, one is started on this machine."
         raise MibenchError(f"Ray cannot be reached at '{address}'.", why=why, do=do) from error
     if address == _HERE:
-        _check_gpus(ray, options.num_gpus)
+        _check_room(ray, options)
     return ray, True, address == _HERE
 
 
@@ -76,13 +82,29 @@ def _check_door(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_SECONDS).close()
 
 
-def _check_gpus(ray: Any, wanted: float) -> None:
-    """On a cluster a node with more may come yet, and Ray waits for it; here it would wait forever."""
-    found = ray.cluster_resources().get("GPU", 0)
+def _check_processors(wanted: float) -> None:
+    """A Ray that is started here has as many as it is told; so they are counted before."""
+    found = os.cpu_count() or 1
     if wanted > found:
-        ray.shutdown()
-        why = f"A worker asks for {wanted:g}, and this machine has {found:g}."
-        raise UsageError("There are not enough GPUs.", why=why, do="Ask for less, or give the address of a cluster.")
+        raise _too_much("processors", wanted, found)
+
+
+def _check_room(ray: Any, options: RayOptions) -> None:
+    """On a cluster a node with more may come yet, and Ray waits for it; here it would wait forever."""
+    wanted = {"GPU": options.num_gpus, "memory": options.memory or 0} | (options.resources or {})
+    there = ray.cluster_resources()
+    for name, number in wanted.items():
+        if number > there.get(name, 0):
+            ray.shutdown()
+            raise _too_much(_WORDS.get(name, f"'{name}'"), number, there.get(name, 0))
+
+
+def _too_much(what: str, wanted: float, found: float) -> UsageError:
+    why = f"A worker asks for {wanted:,.10g}, and this machine has {found:,.10g}."
+    do = "Ask for less, or give the address of a cluster."
+    return UsageError(
+        f"There are not enough {what}." if what != _BYTES else "There is not enough memory.", why=why, do=do
+    )
 
 
 class RayTask:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mibench.core.errors import MibenchError
 from mibench.runner.executors.calls import Function, Turns
 from mibench.runner.executors.executor import Means, Order, Task, executor
 from mibench.runner.executors.options import SlurmOptions, checked
-from mibench.runner.executors.slurm_jobs import SlurmTask, auto_executor, calling
+from mibench.runner.executors.slurm_jobs import LOCAL_LOG, SlurmTask, auto_executor, calling, errors_to
 
 _LONGEST_ARRAY, _ASK_EVERY, _PATIENCE = 1000, 60.0, 5.0
 
@@ -29,7 +30,8 @@ class Slurm:
     def __init__(self, means: Means) -> None:
         options = checked(means, "slurm", SlurmOptions)
         self._cluster, self._tasks, self._asked = options.cluster, list[SlurmTask](), time.monotonic()
-        self._executor = auto_executor(means.folder.absolute() / "submitit", options.cluster)
+        folder = means.folder.absolute() / "submitit"
+        self._executor, self._log = auto_executor(folder, options.cluster), folder / LOCAL_LOG
         self._executor.update_parameters(**options.parameters(means.workers))
         self._turns = Turns(lambda function, argument: self._array(function, [argument])[0], means.workers)
 
@@ -57,7 +59,7 @@ class Slurm:
 
     def _array(self, function: Function, arguments: Sequence[Any]) -> list[Task]:
         try:
-            with self._executor.batch():
+            with self._said_apart(), self._executor.batch():
                 jobs = [self._executor.submit(*calling(self._cluster, function, one)) for one in arguments]
         except (RuntimeError, OSError) as error:
             why = str(error).strip()[-500:] or "It does not say why."
@@ -66,6 +68,10 @@ class Slurm:
         tasks = [SlurmTask(job, self._is_due) for job in jobs]
         self._tasks += tasks
         return list(tasks)
+
+    def _said_apart(self) -> AbstractContextManager[None]:
+        """What starts processes here has a log of its own; it would tell how it was interrupted."""
+        return errors_to(self._log) if self._cluster == "local" else nullcontext()
 
     def _is_due(self) -> bool:
         """Whether Slurm is to be asked now; submitit by itself waits up to ten minutes."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,10 @@ _WHY = {
     "NODE_FAIL": "The node of its worker failed.",
     "CANCELLED": "Its Slurm job was cancelled.",
 }
+LOCAL_LOG = "local.err"
+"""What submitit's processes on this machine say, each of which watches over a worker."""
 _OF_MEMORY = re.compile(r"oom[-_ ]kill", re.IGNORECASE)
+_ERRORS = 2
 _OF_SUBMITIT = (signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT)
 
 
@@ -58,6 +63,20 @@ def _in_job(function: Function, argument: object, home: Home) -> MibenchError | 
     for number in _OF_SUBMITIT:
         signal.signal(number, signal.SIG_IGN if number is signal.SIGUSR2 else signal.SIG_DFL)
     return attempt(function, argument, home)
+
+
+@contextmanager
+def errors_to(log: Path) -> Iterator[None]:
+    """Give processes that start meanwhile a file as their standard error, which submitit leaves as it is."""
+    sys.stderr.flush()
+    kept = os.dup(_ERRORS)
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), _ERRORS)
+        yield
+    finally:
+        os.dup2(kept, _ERRORS)
+        os.close(kept)
 
 
 class SlurmTask:
@@ -97,8 +116,9 @@ class SlurmTask:
 
     def _last_words(self) -> str:
         """The end of its log, which goes when the run ends."""
-        with suppress(OSError):
-            return " ".join(self._job.paths.stderr.read_text(encoding="utf-8", errors="replace").split())[-500:]
+        for log in (self._job.paths.stderr, self._job.paths.folder / LOCAL_LOG):
+            with suppress(OSError):
+                return " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-500:]
         return ""
 
     def cancel(self) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -16,12 +17,15 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from threadpoolctl import threadpool_limits
 
 from mibench.core.errors import MibenchError
+from mibench.runner.driver_file import is_gone, sign
 from mibench.runner.executors.executor import Lost, Order
-from mibench.runner.executors.work import use_device
+from mibench.runner.executors.work import do, use_device
 from mibench.runner.workplace import OVERDUE
 
 _PR_SET_PDEATHSIG = 1
 _CGROUP = Path("/sys/fs/cgroup")
+_PATIENCE = 3.0
+"""Seconds in which a pool tells of a worker that has ended, unless that ended as if all were well."""
 
 
 def begin(driver: int, threads: int, device: str | None) -> None:
@@ -39,6 +43,20 @@ def begin(driver: int, threads: int, device: str | None) -> None:
     torch.set_num_threads(min(threads, torch.get_num_threads()))
     threadpool_limits(min(threads, torch.get_num_threads()))
     use_device(device)
+
+
+def signed(order: Order) -> None:
+    """Do an order, after noting which process does it.
+
+    Raises:
+        MibenchError: As of doing it, or the note cannot be written.
+    """
+    sign(_note(order))
+    do(order)
+
+
+def _note(order: Order) -> Path:
+    return order.events.with_suffix(".worker")
 
 
 class Sent:
@@ -59,12 +77,19 @@ class Sent:
         self.pool: ProcessPool | None = None
         self.future: ProcessFuture[None] | None = None
         self.kills = 0
+        self._gone_since: float | None = None
 
     @property
     def ended(self) -> bool:
         """Whether its worker has ended it, or has ended."""
         # A pool that breaks between two orders forgets the second one.
-        return self.future is not None and (self.future.done() or not (self.pool and self.pool.active))
+        return self.future is not None and (self.future.done() or not (self.pool and self.pool.active) or self._left())
+
+    def _left(self) -> bool:
+        """Whether its worker is gone and the pool does not tell, as of one that ended with status 0."""
+        if self._gone_since is None and is_gone(_note(self.order)):
+            self._gone_since = time.monotonic()
+        return self._gone_since is not None and time.monotonic() - self._gone_since > _PATIENCE
 
     @property
     def well(self) -> bool:
@@ -75,7 +100,9 @@ class Sent:
         """What its worker ended in; None: it did all of it."""
         if self.future is None or self.future.cancelled():
             return CancelledError("It was taken back.")
-        return self.future.exception() if self.future.done() else OSError("It ended before it began.")
+        if self.future.done():
+            return self.future.exception()
+        return OSError("It ended before it began." if self._gone_since is None else "Its process ended with status 0.")
 
     def done(self) -> bool:
         """Whether its worker has ended it, or has ended."""
@@ -89,6 +116,8 @@ class Sent:
             raise error
         if isinstance(error, ProcessExpired) and error.exitcode:
             return lost_for(error.exitcode, self.kills)
+        if error is not None and self._gone_since is not None:
+            return Lost(str(error))
         return None if error is None else Lost(f"It failed with {type(error).__name__}: {error}")
 
     def cancel(self) -> None:

@@ -156,9 +156,51 @@ def test_dictionaries_of_the_hub_are_fetched_and_a_streamed_text_cannot_be(run, 
     assert "streamed" in found["text"]["problem"]["why"]
 
 
-def test_a_wrong_file_or_model_is_wrong_usage_or_listed(run, the_hub):
+def test_a_file_that_is_not_there_is_wrong_usage(run, the_hub):
     assert run("pull", "nothing.yaml").status == 2
-    Path("run.yaml").write_text("{task: ioi, model: gpt3, method: eap}")
-    ran = run("pull", "run.yaml")
-    assert ran.status == 1
-    assert "There is no model 'gpt3'" in ran.err
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "gpt-2"), "Did you mean 'gpt2'"),
+        (("--model", "org/name"), "hub/id@revision"),
+        (("--task", "ioii"), "Did you mean 'ioi'"),
+    ],
+)
+def test_a_model_or_task_that_does_not_exist_is_wrong_usage(words, said, more, run, the_hub):
+    Path("run.yaml").write_text("{task: ioi, model: gpt2, method: eap}")
+    ran = run("pull", "run.yaml", *words, *more)
+    assert ran.status == 2
+    assert said in ran.err
+    assert the_hub.asked == []
+
+
+def test_without_a_hub_sizes_of_models_are_estimated_and_said_to_be(run, the_hub, monkeypatch):
+    for name in ("model_info", "dataset_info"):
+        monkeypatch.setattr(f"huggingface_hub.HfApi.{name}", lambda *_, **__: _raise())
+    found = {row["name"]: row for row in run("pull", "run.yaml", "--dry-run", "--json").json["items"]}
+    assert found["gpt2"]["bytes"] == pytest.approx(124_439_808 * 4, rel=0.01)
+    assert {name: row["estimated"] for name, row in found.items()} == {
+        "gpt2": True, "llama-3.1-8b": True, "mib/ioi": False, "mib/mcqa": False,
+    }  # fmt: skip
+    out = run("pull", "run.yaml", "--dry-run").out
+    assert "~16.1 GB" in out
+    assert "estimated" in out
+
+
+def test_where_the_hub_cannot_be_reached_that_is_the_cause_and_the_licence_comes_besides(run, the_hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: _raise())
+    ran = run("pull", "run.yaml", "--model", "llama-3.1-8b", "--json")
+    problem = ran.json["items"][0]["problem"]
+    assert problem["why"] == "The hub cannot be reached from here: there is no network"
+    assert problem["do"].startswith("Connect to the network")
+    assert "licence" in problem["do"]
+
+
+def test_what_the_hub_itself_refuses_is_not_laid_on_the_network(run, the_hub):
+    found = {row["name"]: row for row in run("pull", "run.yaml", "--json").json["items"]}
+    problem = found["llama-3.1-8b"]["problem"]
+    assert "reached" not in problem["why"]
+    assert "ccept the licence" in problem["do"]

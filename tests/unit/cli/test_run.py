@@ -13,7 +13,7 @@ from mibench.core.errors import DataError, UsageError
 from mibench.core.specs import Ablation, Convention, Level
 from mibench.runner.settings import RunSettings, read_run_file, run_settings
 
-OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "tiny", "as_json"}
+OF_THE_COMMAND_ITSELF = {"run_file", "dry_run", "as_json"}
 SOME = {
     "task": ["a", "b"], "model": ["m"], "method": ["x"], "against": ["y", "z"], "set": {"steps": 5},
     "level": "node", "split": "test", "limit": 3, "train_limit": 4, "seeds": 2, "convention": "mib",
@@ -24,7 +24,7 @@ SOME = {
     "layer": [3, 4], "heads": ["7.3"], "hook": ["residual-post.L3"], "corpus": "text.txt", "context": 64, "bos": True,
     "train_tokens": 900, "storage": "none", "sweep": {"topk": [{"k": 2}]}, "artifact": ["a.safetensors"],
     "baseline": "published", "workers": 3, "devices": ["cpu", "meta"], "scheduler": {"partition": "gpu"},
-    "time_limit": 9.5,
+    "time_limit": 9.5, "tiny": True,
 }  # fmt: skip
 
 WORDS = {"set": "steps=5", "scheduler": "partition=gpu"}

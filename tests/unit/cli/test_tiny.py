@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mibench.records.store import Store
-from mibench.runner.tiny import BOARD, set_apart
+from mibench.runner.tiny import BOARD
 
 TINY = Path(__file__).parents[2] / "golden" / "tiny_gpt2"
 WORDS = ("run", "--task", TINY / "pairs_A.jsonl", "--model", TINY, "--method", "eap", "--method", "edge-pruning")
@@ -31,8 +31,19 @@ def test_a_tiny_run_says_that_its_numbers_mean_nothing_and_keeps_them_apart(ran,
 
 def test_its_records_stay_apart_when_it_is_run_again(ran, run):
     assert run(*WORDS, "--out", "records", "--tiny").status == 0
-    set_apart(Path("records-tiny"))
     assert {record.board for record in Store("records-tiny").query()} == {BOARD}
+
+
+def test_no_record_is_ever_written_without_its_mark(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write, boards = Store.write, []
+    monkeypatch.setattr(
+        Store,
+        "write",
+        lambda self, record, *given, **more: boards.append(record.board) or write(self, record, *given, **more),
+    )
+    assert run(*WORDS, "--out", "records", "--tiny").status == 0
+    assert set(boards) == {BOARD}
 
 
 def test_its_numbers_are_on_no_board_of_the_leaderboard(ran, run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from mibench.core.errors import UsageError
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
+from mibench.models.cache import cache_root
 from mibench.models.load import load_hf
 from mibench.models.placement import Spread, is_offloaded, main_device, place_of, spread_of
 
@@ -63,6 +65,17 @@ class TestAuto:
         model = LanguageModel(found.model)
         assert model.device == place_of(found.model.get_input_embeddings()) == torch.device("cpu")
         self_check(model)
+
+    def test_each_load_has_a_folder_of_its_own_which_goes_with_the_model(
+        self, tiny: Tiny, room: Callable[[float, Path], None]
+    ) -> None:
+        folder, home = tiny("tiny_llama"), cache_root() / "offload"
+        room(0.3, folder)
+        found = [load_hf(str(folder), device="auto") for _ in range(2)]
+        assert len(list(home.iterdir())) == 2
+        del found
+        gc.collect()
+        assert not list(home.iterdir())
 
     def test_weights_on_disk_are_cast(self, tiny: Tiny, room: Callable[[float, Path], None]) -> None:
         folder = tiny("tiny_llama")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -63,4 +64,20 @@ def test_nothing_unfinished_is_left_behind(made, tmp_path):
     with pytest.raises(Killed):
         made(lambda view: dies(view, saves=True))
     made(ends)
-    assert {one.suffix for one in (tmp_path / "dictionaries").iterdir()} == {".safetensors", ".json"}
+    assert {one.suffix for one in (tmp_path / "dictionaries").glob("[!.]*")} == {".safetensors", ".json"}
+
+
+def test_two_runs_train_one_dictionary_once(made):
+    calls = []
+
+    def slow(view):
+        calls.append(1)
+        time.sleep(0.3)
+        return ends(view)
+
+    runs = [threading.Thread(target=made, args=(slow,)) for _ in range(2)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert calls == [1]

@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from mibench.core.errors import ModelError, UsageError
-from mibench.core.specs import Ablation
+from mibench.core.specs import Ablation, Track
 from mibench.records.store import Store
 from mibench.runner.cells import cell_of
 from mibench.runner.discover import discover_one
@@ -311,6 +312,126 @@ def test_a_baseline_is_taken_with_its_tables_and_not_run_again(settings):
     assert again.volatile.reused_from == baseline
     fresh = run(settings(baseline=baseline, floor_draws=1, only="all"), Quiet())
     assert fresh.jobs[-1][1].volatile.reused_from is None
+
+
+STOPPED = """
+def spoils_and_faints(view):
+    next(iter(view.model.hf.parameters())).data.add_(0.1)
+    raise MemoryError("no memory")
+
+def clean(view):
+    return view.scores(view.attribute())
+"""
+
+
+def test_memory_that_runs_out_on_a_changed_model_is_not_tried_again(settings, user_file, monkeypatch):
+    from mibench.runner import circuit_cell
+
+    called, run_method, file = [], circuit_cell._run_method, user_file(STOPPED)
+    monkeypatch.setattr(
+        circuit_cell, "_run_method", lambda work, meter: called.append(work.job.method.name) or run_method(work, meter)
+    )
+    report = run(settings(method=[f"{file}:spoils_and_faints", f"{file}:clean", "eap"]), Quiet())
+    assert called == ["spoils-and-faints", "clean", "eap"]
+    failed, after, built_in = (record for _, record in report.jobs)
+    assert (failed.status, after.status) == ("failed", "ok")
+    assert failed.problem.what == "spoils-and-faints changed the model."
+    assert after.metrics["cmd"].value == built_in.metrics["cmd"].value
+
+
+def test_after_a_time_out_the_next_cell_gets_a_model_of_its_own(settings, user_file, monkeypatch):
+    import time
+
+    from mibench.runner import circuit_cell
+
+    benches, run_method, models = Benches(settings()), circuit_cell._run_method, []
+
+    def slow(work, meter):
+        models.append(work.bench)
+        if len(models) == 1:  # as a built-in method would be stopped
+            torch.set_grad_enabled(False)
+            time.sleep(30)
+        return run_method(work, meter)
+
+    monkeypatch.setattr(circuit_cell, "_run_method", slow)
+    report = run(settings(method=["eap", "eap-ig-inputs"], time_limit=1.5), Quiet(), benches)
+    assert torch.is_grad_enabled()
+    assert [record.status for _, record in report.jobs] == ["failed", "ok"]
+    assert models[0].spoiled
+    assert models[1] is not models[0]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), KeyError("layer")])
+def test_a_model_that_fails_in_any_way_leaves_the_others(settings, monkeypatch, error):
+    from mibench.runner.workbench import Workbench
+
+    load, other = Workbench.load, settings().model[0].replace("tiny_gpt2", "tiny_llama")
+
+    def broken(ref, **how):
+        if ref != other:
+            raise error
+        return load(ref, **how)
+
+    monkeypatch.setattr(Workbench, "load", broken)
+    report = run(settings(model=[settings().model[0], other]), Quiet())
+    ((_, problem),) = report.problems
+    assert isinstance(problem, ModelError)
+    assert ("Memory ran out" in problem.why) == (not isinstance(error, KeyError))
+    assert [(job.model, record.status) for job, record in report.jobs] == [(other, "ok")]
+
+
+def test_what_does_not_fit_is_refused_and_its_good_record_still_taken(settings, monkeypatch):
+    from mibench.runner import workplace
+
+    ((_, good),) = run(settings(), Quiet()).jobs
+    problem = ModelError("It does not fit.", why="It is large.", do="Use a larger device.")
+    monkeypatch.setattr(workplace, "refusal", lambda job, own: problem)
+    cells = [{"task": settings().task[0], "model": settings().model[0]}]
+    for values in ({}, {"cells": cells}):
+        report = run(settings(**values), Quiet())
+        assert report.reused == {good.cell.id}
+        assert not report.problems
+        assert [one.what for _, one in run(settings(**values, only="all"), Quiet()).problems] == [problem.what]
+    assert Store(settings().out).query() == [good]
+    (_, refused), = run(settings(limit=3), Quiet()).problems  # fmt: skip
+    assert refused.what == problem.what
+    ((_, skipped),) = run(settings(limit=3, cells=cells), Quiet()).jobs
+    assert skipped.status == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"workers": 4}, "--workers 4 needs --executor process"),
+        ({"devices": "cpu"}, "--devices needs --executor process"),
+        ({"scheduler": {"partition": "gpu"}}, "--scheduler needs --executor slurm"),
+        ({"scheduler": {"partition": "gpu"}, "executor": "process"}, "--scheduler needs --executor slurm"),
+    ],
+)
+def test_means_that_the_executor_would_ignore_are_refused(settings, values, words):
+    with pytest.raises(UsageError) as caught:
+        check_names(settings(**values))
+    assert words in caught.value.why
+
+
+def test_means_that_nothing_of_artifacts_takes_are_refused(settings):
+    with pytest.raises(UsageError, match="--workers means nothing for --artifact"):
+        check_names(settings(method=[], artifact="a.json", workers=2, executor="process"), Track.CIRCUIT)
+    check_names(settings(artifact="a.json", workers=2, executor="process"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"time_limit": 1e20},
+        {"scheduler": {"partition": b"\x80\x81"}},
+        {"set": {"steps": b"\x80\x81"}},
+        {"out": "bad\udcff"},
+    ],
+)
+def test_values_that_nobody_can_be_told_are_refused(settings, values):
+    with pytest.raises(UsageError):
+        settings(**values)
 
 
 FAINT = """

@@ -20,7 +20,8 @@ from mibench.methods.method import METHODS
 from mibench.models.footprint import Footprint, footprint
 from mibench.records.store import Store
 from mibench.runner import device_memory, fits
-from mibench.runner.fits import WITHIN, check_fits, fit_problem, needed
+from mibench.runner.batch_sizes import of_at_most
+from mibench.runner.fits import WITHIN, fit_problem, needed, refusal
 from mibench.runner.meter import Meter
 from mibench.runner.plan import Job
 from mibench.runner.prompt_sizes import prompt_sizes
@@ -49,6 +50,7 @@ def on_a_card(monkeypatch):
 
     def has(n_bytes: int) -> None:
         monkeypatch.setattr(fits, "memory_for", lambda _: n_bytes)
+        monkeypatch.setattr(fits, "total_memory", lambda _: n_bytes)
         monkeypatch.setattr(fits, "footprint", lambda _: LLAMA)
 
     return has
@@ -126,17 +128,31 @@ def test_formulas_of_attribution_and_evaluation_are_those_of_the_engine(tmp_path
 def test_a_job_that_fits_is_not_refused(on_a_card):
     on_a_card(80 * GB)
     assert fit_problem(job(), settings(device="cuda", dtype="bfloat16", batch_size=8)) is None
-    check_fits(job(), settings(device="cuda", dtype="bfloat16", batch_size=8))
+    assert refusal(job(), settings(device="cuda", dtype="bfloat16", batch_size=8)) is None
 
 
 def test_a_job_that_cannot_fit_is_refused_with_what_is_needed_what_there_is_and_what_would_fit(on_a_card):
     on_a_card(34 * GB)
-    with pytest.raises(ModelError) as caught:
-        check_fits(job(), settings(device="cuda", batch_size=20))
-    assert "does not fit cuda" in caught.value.what
-    assert "32.1 GB weights" in caught.value.why
-    assert "there are 34 GB" in caught.value.why
-    assert "--dtype bfloat16" in caught.value.do
+    problem = refusal(job(), settings(device="cuda", batch_size=20))
+    assert isinstance(problem, ModelError)
+    assert "does not fit cuda" in problem.what
+    assert "32.1 GB weights" in problem.why
+    assert "there are 34 GB" in problem.why
+    assert "--dtype bfloat16" in problem.do
+
+
+def test_what_fits_with_smaller_batches_or_an_empty_device_is_begun(on_a_card, monkeypatch):
+    own = settings(device="cuda", dtype="bfloat16", batch_size=64, batch_tokens=100_000)
+    on_a_card(1)
+    alone = needed(job(), of_at_most(own, 1))
+    assert alone is not None
+    on_a_card(alone.least)
+    assert fit_problem(job(), own) is not None
+    assert refusal(job(), own) is None
+    monkeypatch.setattr(fits, "memory_for", lambda _: 1)
+    assert refusal(job(), own) is None
+    on_a_card(alone.least - 1)
+    assert refusal(job(), own) is not None
 
 
 def test_the_batch_that_is_advised_fits(on_a_card):
@@ -225,22 +241,35 @@ class TestMemoryOfDevices:
         (tmp_path / "none").write_text("max\n")
         limits = (str(tmp_path / "none"), str(tmp_path / "absent"), str(tmp_path / "max"))
         monkeypatch.setattr(device_memory, "_LIMIT_FILES", limits)
-        assert device_memory.memory_for("cpu") == 1048576
+        assert device_memory.memory_for("cpu") == device_memory.total_memory("cpu") == 1048576
 
     def test_a_card_is_asked_for_without_starting_it(self, monkeypatch, tmp_path):
         tool = tmp_path / "nvidia-smi"
-        tool.write_text('#!/bin/sh\ncase "$*" in *--id=GPU-b*) echo 40960;; *) echo 81559;; esac\n')
+        tool.write_text(
+            '#!/bin/sh\ncase "$*" in *total*) echo 90000;; *--id=GPU-b*) echo 40960;; *) echo 81559;; esac\n'
+        )
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        device_memory._of_driver.cache_clear()
+        device_memory._asked.cache_clear()
         assert device_memory.memory_for("cuda:1") == 81559 * 2**20
+        assert device_memory.total_memory("cuda:1") == 90000 * 2**20
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
-        device_memory._of_driver.cache_clear()
+        device_memory._asked.cache_clear()
         assert device_memory.memory_for("cuda:1") == 40960 * 2**20
         assert not torch.cuda.is_initialized()
-        device_memory._of_driver.cache_clear()
+        device_memory._asked.cache_clear()
 
     @pytest.mark.parametrize("device", ["auto", "cuda:0,cuda:1", "meta", "mps"])
     def test_of_other_devices_nothing_is_said(self, device):
-        assert device_memory.memory_for(device) is None
+        assert device_memory.memory_for(device) is device_memory.total_memory(device) is None
+
+    def test_free_memory_is_asked_for_again(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        monkeypatch.setattr(device_memory, "_FRESH_SECONDS", 1e-6)
+        tool = tmp_path / "nvidia-smi"
+        for free in (5, 7):
+            tool.write_text(f"#!/bin/sh\necho {free}\n")
+            tool.chmod(0o755)
+            assert device_memory.memory_for("cuda:0") == free * 2**20
+        device_memory._asked.cache_clear()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mibench.records.store import Store
-from mibench.runner.forecast import ALONE, Book, Span, forecast, total
+from mibench.runner.forecast import ALONE, Book, Span, forecast, room, total
 from mibench.runner.past_costs import Past, Work, past_costs, past_of, shipped_records
 
 PUBLISHED = Path(__file__).parents[3] / "leaderboard" / "records"
@@ -132,6 +132,27 @@ def test_a_run_takes_at_least_its_longest_job_and_at_most_all_of_them(ends, work
     assert found.low >= max(span.low for span in spans)
     assert found.high <= sum(span.high for span in spans) * (1 + 1e-9)
     assert found.low * workers >= sum(span.low for span in spans) * (1 - 1e-9)
+
+
+def test_memory_is_that_of_the_same_job_with_the_same_batch():
+    known = [replace(past(work()), peak=peak, batch=(20, 512)) for peak in (500, 600)]
+    found = room(work(), Book(known, HERE), (20, None))
+    assert found is not None
+    assert found.low <= 500 < 600 <= found.high
+    assert (found.likely, found.basis) == (600, "same job, 2 records")
+    for other, batch in [
+        (work(), (10, None)), (work(), (20, 64)), (work(steps=3), (20, None)), (work(examples=4), (20, None)),
+        (work("eap-ig-inputs"), (20, None)),
+    ]:  # fmt: skip
+        assert room(other, Book(known, HERE), batch) is None
+    assert room(work(), Book([past(work())], HERE), (20, None)) is None
+
+
+def test_more_examples_than_a_batch_take_no_more_memory_unless_a_method_keeps_them():
+    known = [replace(past(work()), peak=500, batch=(20, None))]
+    assert room(work(examples=1000, train=500), Book(known, HERE), (20, None)) is not None
+    learnt = [replace(past(work("ugs", batch=5)), peak=500, batch=(20, None))]
+    assert room(work("ugs", batch=5, train=500), Book(learnt, HERE), (20, None)) is None
 
 
 def test_of_no_jobs_there_is_no_time():

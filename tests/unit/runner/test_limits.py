@@ -57,3 +57,18 @@ def test_off_the_main_thread_only_the_watchdog_helps(monkeypatch):
     threading.Thread(target=block).start()
     assert ended.wait(20)
     assert told.is_set()
+
+
+def test_alarms_after_the_first_never_come_out_of_the_block(monkeypatch):
+    monkeypatch.setattr(limits, "LEAST_GRACE", 0.0001)
+    before = signal.setitimer(signal.ITIMER_REAL, 0)
+    for _ in range(300):
+        with suppress(TimeUp), within(0.0001):
+            while True:
+                with suppress(TimeUp):
+                    time.sleep(0.0002)
+                break
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:  # an alarm left behind would come here
+        pass
+    assert signal.setitimer(signal.ITIMER_REAL, *before)[0] == 0

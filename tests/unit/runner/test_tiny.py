@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mibench.core.errors import UsageError
 from mibench.methods.method import METHODS
 from mibench.runner.plan import plan_cells
 from mibench.runner.settings import RunSettings, read_run_file
@@ -41,6 +42,12 @@ def test_records_go_to_a_folder_of_their_own_and_nothing_is_taken_from_others():
     assert small.out == Path("here/records-tiny")
     assert (small.baseline, small.only, small.seeds) == (None, "all", 1)
     assert folder_of(Path("records")) == Path("records-tiny")
+
+
+@pytest.mark.parametrize("out", [".", "/", ".."])
+def test_a_folder_without_a_name_is_refused(out):
+    with pytest.raises(UsageError, match="cannot be used with --tiny"):
+        tiny(settings(out=out))
 
 
 def test_what_is_smaller_already_stays_as_it_is():

@@ -59,3 +59,11 @@ def test_every_job_is_in_one_unit_and_units_are_neither_many_nor_large(n_seeds, 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_plan_without_jobs_has_no_units(workers):
     assert units([], workers) == []
+
+
+def test_a_dictionary_does_not_change_how_the_others_are_cut():
+    sae, circuit = (Method(lambda view: None, name=name, track=name) for name in ("sae", "circuit"))
+    settings = run_settings({"task": "a", "method": "topk"})
+    jobs = [(Job(task, "m", sae, {}, 0, hook="h"), settings) for task in "abcdefgh"]
+    jobs += [(Job("z", "m", circuit, {}, seed), settings) for seed in range(8)]
+    assert [len(unit.jobs) for unit in units(jobs, workers=2)] == [8, 2, 2, 2, 2]

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import signal
+from concurrent.futures import Future
 
 import pytest
 
 from mibench.runner.executors import worker_process
+from mibench.runner.executors.executor import Order
 from mibench.runner.executors.worker_process import Sent, lost_for, memory_kills
 from mibench.runner.workplace import OVERDUE
 
@@ -40,3 +42,18 @@ def test_an_order_that_was_never_given_to_a_worker_is_neither_done_nor_well():
     assert asked == [1]
     sent.cancel()
     assert "taken back" in sent.lost().why
+
+
+def test_a_worker_that_is_gone_for_a_while_is_lost_even_if_the_pool_does_not_tell(tmp_path, monkeypatch):
+    class Pool:
+        active = True
+
+    sent = Sent(Order("", (0,), tmp_path / "0.jsonl"), lambda: None)
+    sent.pool, sent.future = Pool(), Future()
+    assert not sent.done()
+    monkeypatch.setattr(worker_process, "is_gone", lambda folder: folder == tmp_path / "0.worker")
+    assert not sent.done()
+    monkeypatch.setattr(worker_process, "_PATIENCE", 0.0)
+    assert sent.done()
+    assert not sent.well
+    assert sent.lost().why == "Its process ended with status 0."

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from called import TESTS, note, stay, wait, wait_for
 
 from mibench.core.errors import MibenchError, UsageError
+from mibench.runner.executors import ray_cluster
 from mibench.runner.executors.calls import surroundings
 from mibench.runner.executors.executor import EXECUTORS, Lost, Means
+from mibench.runner.executors.options import RayOptions
 from mibench.runner.observe import Quiet
 
 # Importing it here would come before what keeps it quiet.
@@ -90,6 +94,30 @@ def test_a_cluster_that_is_not_there_and_gpus_that_are_not_there_are_said(tmp_pa
     with pytest.raises(UsageError, match="not enough GPUs") as caught:
         begin(tmp_path, num_gpus=64)
     assert "A worker asks for 64" in caught.value.why
+
+
+def test_more_processors_than_this_machine_has_are_refused_before_ray_starts(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(UsageError, match="not enough processors") as caught:
+        begin(tmp_path, num_cpus=(os.cpu_count() or 1) + 1)
+    assert "this machine has" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"num_gpus": 1}, "not enough GPUs"),
+        ({"memory": 2e9}, "not enough memory"),
+        ({"resources": {"tape": 1}}, "not enough 'tape'"),
+    ],
+)
+def test_what_a_ray_of_this_machine_has_not_is_refused_and_ray_ends(options, said):
+    ended = []
+    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 2.0, "memory": 1e9}, shutdown=lambda: ended.append(True))
+    with pytest.raises(UsageError, match=said):
+        ray_cluster._check_room(ray, RayOptions.model_validate(options))
+    assert ended == [True]
+    ray_cluster._check_room(ray, RayOptions(memory=1e9))
 
 
 def test_without_ray_the_error_says_what_to_do(tmp_path, monkeypatch):

@@ -173,6 +173,18 @@ def test_submitit_raises_nothing_inside_a_function_when_time_runs_out(start, tmp
     assert wait([task], seconds=10) != [None]
 
 
+def test_what_submitit_says_of_an_interrupted_worker_goes_to_its_log(start, tmp_path, capfd):
+    found = start(cluster="local", workers=1)
+    (task,) = found.call(stay, places(tmp_path, 1))
+    wait_for(tmp_path / "out" / "0")
+    found.close()
+    assert task.done()
+    assert "Traceback" not in capfd.readouterr().err
+    assert "KeyboardInterrupt" in (tmp_path / "work" / "submitit" / "local.err").read_text(encoding="utf-8")
+    os.write(2, b"still here")
+    assert "still here" in capfd.readouterr().err
+
+
 def test_debugging_calls_in_this_process(start, tmp_path):
     assert wait(start(cluster="debug").call(note, places(tmp_path, 2))) == [None, None]
     assert json.loads((tmp_path / "out" / "1").read_text(encoding="utf-8"))["pid"] == os.getpid()
