@@ -36,7 +36,7 @@ from mibench.engine.run import forward
 from mibench.graph.circuit import Circuit
 from mibench.graph.select import circuit_of_edges, requested
 from mibench.models.load import load_hf
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tasks.encode import EncodedPair, encode
 from mibench.tasks.load import load_task
 from mibench.tracks.select import circuits_of

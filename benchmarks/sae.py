@@ -35,7 +35,7 @@ from mibench.engine.dictionaries.coder import Coder
 from mibench.engine.model import LanguageModel
 from mibench.models.anatomy import Block
 from mibench.models.load import load_hf
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tracks.sae.core_sums import SubjectSums, TargetSums
 
 LAYER, CONTEXT, WIDTH, K = 15, 128, 2048, 32

@@ -19,7 +19,7 @@ from statistics import median
 import click
 import psutil
 
-from mibench.runner.events import Event
+from mibench.runner.driving.events import Event
 from mibench.runner.execute import run
 from mibench.runner.observe import Quiet
 from mibench.runner.report import Report

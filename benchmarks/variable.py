@@ -33,7 +33,7 @@ from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.interchange.options import Intervention, SiteEdit
 from mibench.engine.model import LanguageModel
 from mibench.models.load import load_hf
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tasks.encode import encode
 from mibench.tasks.interchange import EncodedInterchange
 from mibench.tasks.load import load_task

@@ -14,8 +14,8 @@ from mibench.cli.report import json_option, plain, print_json
 if TYPE_CHECKING:
     from mibench.artifacts.dictionaries.dictionary import Dictionary
     from mibench.artifacts.dictionaries.latent_cards import Deck
+    from mibench.runner.cells.workbench import Workbench
     from mibench.runner.settings import RunSettings
-    from mibench.runner.workbench import Workbench
     from mibench.tracks.sae.cards import CardSettings
 
 _EXAMPLE = """Example:
@@ -82,9 +82,9 @@ def _deck(file: Path, settings: RunSettings, tokens: int, wish: CardSettings) ->
     from mibench.engine.activations.capture import width_of
     from mibench.engine.activations.store import StoreRequest
     from mibench.engine.dictionaries.coder import Coder
-    from mibench.runner.handed_in_dictionaries import on_model, read_dictionary
-    from mibench.runner.handed_in_featurizers import Whose
-    from mibench.runner.workbench import Workbench
+    from mibench.runner.cells.workbench import Workbench
+    from mibench.runner.handed_in.dictionaries import on_model, read_dictionary
+    from mibench.runner.handed_in.featurizers import Whose
     from mibench.tasks.corpora.blocks import token_blocks
     from mibench.tasks.corpora.load import load_corpus
     from mibench.tracks.sae.cards import collect

@@ -18,13 +18,13 @@ from mibench.core.files import is_folder
 from mibench.core.hook_points import HookKind
 from mibench.core.specs import Track
 from mibench.methods.method import Method
-from mibench.runner.artifact_refs import PREFIX, artifact_paths
-from mibench.runner.dictionary_forecast import StoreForecast, forecasts, model_size
+from mibench.runner.dictionaries.forecast import StoreForecast, forecasts, model_size
 from mibench.runner.execute import check_names
 from mibench.runner.grounds import grounds
-from mibench.runner.handed_in_dictionaries import check_model_name, hook_of, is_for, read_dictionary
-from mibench.runner.handed_in_featurizers import Whose
-from mibench.runner.handed_in_reading import asks_for_dictionaries
+from mibench.runner.handed_in.dictionaries import check_model_name, hook_of, is_for, read_dictionary
+from mibench.runner.handed_in.featurizers import Whose
+from mibench.runner.handed_in.reading import asks_for_dictionaries
+from mibench.runner.handed_in.refs import PREFIX, artifact_paths
 from mibench.runner.needs import Checks, Needs
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings

@@ -18,7 +18,7 @@ from mibench.metrics.circuit import MetricDifference
 from mibench.models.known import note_of
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
-from mibench.runner.against import Comparison, comparisons
+from mibench.runner.again.against import Comparison, comparisons
 from mibench.runner.execute import Report
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings

@@ -12,7 +12,7 @@ from mibench.cli.shown import COLUMNS, MEASURED, chosen_site
 from mibench.core.specs import MethodRef, ModelRef, Track
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
-from mibench.runner.against import ground_of
+from mibench.runner.again.against import ground_of
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings

@@ -9,8 +9,8 @@ from mibench.cli.amounts import duration, size
 
 if TYPE_CHECKING:
     from mibench.core.errors import MibenchError
-    from mibench.runner.forecast import Span
-    from mibench.runner.outlook import Outlook, Whole
+    from mibench.runner.forecasts.forecast import Span
+    from mibench.runner.forecasts.outlook import Outlook, Whole
 
 
 def job_columns(one: Outlook) -> dict[str, Any]:

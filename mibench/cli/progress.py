@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from mibench.engine.meter import Progress as Callback
 from mibench.records.record import RunRecord
-from mibench.runner.events import Event
+from mibench.runner.driving.events import Event
 
 
 class Show:

@@ -16,7 +16,7 @@ from mibench.core.errors import UsageError
 if TYPE_CHECKING:
     from mibench.cli.find import Stored
     from mibench.records.difference import Difference
-    from mibench.runner.reproduce import Reproduction
+    from mibench.runner.again.reproduce import Reproduction
 
 _EXAMPLE = """Example:
 
@@ -96,8 +96,8 @@ def _out(folder: str | None) -> Iterator[Path]:
 def _reproduce(found: Sequence[Stored], out: Path, options: dict[str, Any]) -> tuple[list[Reproduction], list[Path]]:
     """Run every cell again; each verdict is written as it falls, so that those of a stopped command are kept."""
     from mibench.cli.progress import Show
-    from mibench.runner.remake import Places
-    from mibench.runner.reproduce import reproduce
+    from mibench.runner.again.remake import Places
+    from mibench.runner.again.reproduce import reproduce
 
     places = Places(**{name: options[name] for name in ("task", "model", "method", "limit", "artifact", "device")})
     done, written = [], dict[Path, None]()
@@ -164,7 +164,7 @@ def _print_problems(done: Sequence[Reproduction]) -> None:
 
 
 def _words(difference: Difference) -> str:
-    from mibench.runner.reproduce import meaning
+    from mibench.runner.again.reproduce import meaning
 
     return f"{meaning(difference)}: {difference.where} {_brief(difference.first)} → {_brief(difference.second)}"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mibench.cli.find import Stored
     from mibench.core.errors import MibenchError
     from mibench.records.record import MetricValue
-    from mibench.runner.rescore import Change, Rescored
+    from mibench.runner.again.rescore import Change, Rescored
 
 _EXAMPLE = """Example:
 
@@ -42,7 +42,7 @@ def command(context: click.Context, /, records: tuple[str, ...], folder: str, *,
     records, or a number moved though its formula did not.
     """
     from mibench.cli.stored_records import stored_records
-    from mibench.runner.rescore import obstacle
+    from mibench.runner.again.rescore import obstacle
 
     found = stored_records(records, folder)
     checked = [(one, obstacle(one.record, one.store)) for one in found]
@@ -61,7 +61,7 @@ def command(context: click.Context, /, records: tuple[str, ...], folder: str, *,
 
 def _rescore(able: Sequence[Stored]) -> list[Rescored]:
     """Compute all, then write: the floors of one rest on the tables of others, never on what is being written."""
-    from mibench.runner.rescore import rescore
+    from mibench.runner.again.rescore import rescore
 
     done = list(rescore([(one.record, one.store) for one in able]))
     for one, rescored in zip(able, done, strict=True):

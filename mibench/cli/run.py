@@ -91,7 +91,7 @@ def command(run_file: str | None, *, dry_run: bool, as_json: bool, **options: An
 
 def _do(settings: RunSettings, observer: Observer) -> Report:
     if settings.artifact:
-        from mibench.runner.handed_in import score_artifacts
+        from mibench.runner.handed_in.score import score_artifacts
 
         return score_artifacts(settings, observer)
     from mibench.runner.execute import run

@@ -54,8 +54,8 @@ def command(
     from mibench.artifacts.formats.position_map import read_position_map
     from mibench.cli.outcome import finish
     from mibench.cli.progress import Show
-    from mibench.runner.handed_in import ArtifactMeta, load_artifact, read_meta, remarks, score_files
-    from mibench.runner.handed_in_reading import read_all
+    from mibench.runner.handed_in.reading import read_all
+    from mibench.runner.handed_in.score import ArtifactMeta, load_artifact, read_meta, remarks, score_files
     from mibench.runner.settings import run_settings
 
     settings = run_settings(given(options))

@@ -12,7 +12,7 @@ from mibench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mibench.metrics.stability import Spread
-    from mibench.runner.stability import Agreement, Repeats
+    from mibench.runner.again.stability import Agreement, Repeats
 
 _EXAMPLE = """Example:
 
@@ -64,8 +64,8 @@ def command(
 
 def _circuits(resamples: int | None, seeds_: int | None, seed: int, options: dict[str, Any], *, as_json: bool) -> None:
     from mibench.cli.progress import Show
+    from mibench.runner.again.stability import Repeats, stability
     from mibench.runner.settings import run_settings
-    from mibench.runner.stability import Repeats, stability
 
     if resamples is not None and seeds_ is not None:
         raise UsageError("Both --resamples and --seeds are given.", why="One thing varies at a time.", do="Keep one.")

@@ -32,7 +32,7 @@ def of_files(files: tuple[str, ...], options: Mapping[str, Any], *, as_json: boo
         UsageError: Something else is given besides.
         MibenchError: A file cannot be used.
     """
-    from mibench.runner.dictionary_stability import stability_of_files
+    from mibench.runner.dictionaries.stability import stability_of_files
 
     if options:
         word = next(iter(options)).replace("_", "-")
@@ -49,7 +49,7 @@ def of_seeds(options: dict[str, Any], seeds: int | None, resamples: int | None, 
         MibenchError: The model, the text or the method fails.
     """
     from mibench.cli.progress import Show
-    from mibench.runner.dictionary_stability import stability_of_seeds
+    from mibench.runner.dictionaries.stability import stability_of_seeds
     from mibench.runner.settings import run_settings
 
     if resamples is not None:

@@ -11,8 +11,8 @@ from mibench.cli.options import given
 from mibench.cli.report import DEFAULT_RECORDS, json_option, number, plain, print_error, print_json, print_table
 
 if TYPE_CHECKING:
-    from mibench.runner.published import Published
-    from mibench.runner.validate import Validated
+    from mibench.runner.again.published import Published
+    from mibench.runner.again.validate import Validated
 
 _EXAMPLE = """Example:
 
@@ -42,8 +42,8 @@ def command(
     It needs the hub, or the model and the data set as folders, and writes records as a run does.
     """
     from mibench.cli.progress import Show
-    from mibench.runner.published import read_published
-    from mibench.runner.validate import data_from, validate
+    from mibench.runner.again.published import read_published
+    from mibench.runner.again.validate import data_from, validate
 
     published = read_published(against)
     allowed = published.tolerance if tolerance is None else tolerance

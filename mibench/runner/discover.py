@@ -17,18 +17,18 @@ from mibench.core.errors import MibenchError, UsageError
 from mibench.core.files import check_folder, check_name, exists, is_file
 from mibench.core.specs import Track
 from mibench.records.record import Cost
-from mibench.runner.cell_run import TRADES, unexpected
-from mibench.runner.cells import cell_of
-from mibench.runner.dictionary_cell import recipe_of
-from mibench.runner.dictionary_checks import check_jobs
+from mibench.runner.cells.identity import cell_of
+from mibench.runner.cells.meter import Meter
+from mibench.runner.cells.run import TRADES, unexpected
+from mibench.runner.cells.work import CellRun
+from mibench.runner.dictionaries.cell import recipe_of
+from mibench.runner.dictionaries.checks import check_jobs
 from mibench.runner.execute import Benches
 from mibench.runner.grounds import check_places
-from mibench.runner.meter import Meter
 from mibench.runner.observe import Observer
 from mibench.runner.plan import Job, plan, track_of
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
-from mibench.runner.work import CellRun
 
 
 def discover_one(settings: RunSettings, seed: int, observer: Observer) -> tuple[Any, Cost]:

@@ -14,20 +14,20 @@ from types import FrameType
 from mibench.core.errors import StoreError
 from mibench.records.record import Problem, RunRecord
 from mibench.records.store import Store, read_record
-from mibench.runner.benches import Benches
-from mibench.runner.dictionary_checks import check_jobs
-from mibench.runner.drive import Drive
-from mibench.runner.driver_file import is_gone, sign
-from mibench.runner.events import Event, problem_of
+from mibench.runner.cells.benches import Benches
+from mibench.runner.cells.reuse import run_or_reuse, with_origin
+from mibench.runner.dictionaries.checks import check_jobs
+from mibench.runner.driving.drive import Drive
+from mibench.runner.driving.driver_file import is_gone, sign
+from mibench.runner.driving.events import Event, problem_of
+from mibench.runner.driving.workplace import Plan, Workplace
 from mibench.runner.executors.executor import EXECUTORS, Means
 from mibench.runner.executors.work import in_this_process, settings_text
 from mibench.runner.names import check_names
 from mibench.runner.observe import Observer
 from mibench.runner.plan import plan_cells
 from mibench.runner.report import Report
-from mibench.runner.reuse import run_or_reuse, with_origin
 from mibench.runner.settings import RunSettings
-from mibench.runner.workplace import Plan, Workplace
 
 __all__ = ["Benches", "Report", "check_names", "run", "run_or_reuse"]
 

@@ -10,7 +10,7 @@ from mibench.runner.grounds import check_places, load_task_of
 from mibench.runner.plan import track_of
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
-from mibench.runner.variable_controls import check_controls
+from mibench.runner.variables.controls import check_controls
 from mibench.tracks.extras import check_extras
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mibench.engine.meter import Progress, no_progress
 from mibench.records.record import RunRecord
-from mibench.runner.events import Event
+from mibench.runner.driving.events import Event
 
 
 class Observer(Protocol):

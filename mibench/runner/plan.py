@@ -11,7 +11,7 @@ from mibench.core.names import did_you_mean
 from mibench.core.specs import Convention, Track
 from mibench.methods.method import METHODS, Method
 from mibench.models.known import truth_of
-from mibench.runner.controls import CEILING, FLOOR
+from mibench.runner.cells.controls import CEILING, FLOOR
 from mibench.runner.grounds import Ground, grounds
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method

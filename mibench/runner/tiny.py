@@ -18,7 +18,7 @@ from mibench.runner.cell_keys import CellKeys, MethodKeys
 from mibench.runner.plan import track_of
 from mibench.runner.settings import RunSettings
 from mibench.runner.sources import find_method
-from mibench.runner.variable_ground import heads_of, positions_of
+from mibench.runner.variables.ground import heads_of, positions_of
 from mibench.tasks.variable_task import load_variable_task
 
 BOARD = "tiny"

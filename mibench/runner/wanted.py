@@ -19,8 +19,8 @@ from mibench.models.hub import snapshot
 from mibench.models.known import known_folder, known_models
 from mibench.models.manifest import converted_manifest
 from mibench.models.pull import pull
-from mibench.runner.artifact_refs import PREFIX, HubRef
 from mibench.runner.grounds import NO_MODEL, grounds, load_task_of
+from mibench.runner.handed_in.refs import PREFIX, HubRef
 from mibench.runner.hub_data import data_is_here, hub_data
 from mibench.runner.needs import WEIGHT_FILES
 from mibench.runner.plan import track_of

@@ -20,10 +20,10 @@ from mibench.engine.meter import Progress, no_progress
 from mibench.intake.manifest import Submission
 from mibench.intake.round import Round, RoundRules, read_round
 from mibench.records.record import RunRecord
-from mibench.runner.cells import method_ref
+from mibench.runner.cells.identity import method_ref
 from mibench.runner.execute import Benches
 from mibench.runner.grounds import NO_MODEL
-from mibench.runner.handed_in import Artifact, ArtifactMeta, load_artifact, score_files
+from mibench.runner.handed_in.score import Artifact, ArtifactMeta, load_artifact, score_files
 from mibench.runner.observe import Quiet
 from mibench.runner.plan import check_convention
 from mibench.runner.settings import RunSettings, run_settings

@@ -18,7 +18,7 @@ from mibench.core.truth import TaskTruth
 from mibench.engine.model import LanguageModel
 from mibench.methods.method import METHODS, Method
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.runner.plan import plan
 from mibench.runner.settings import run_settings
 

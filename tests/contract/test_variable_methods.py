@@ -18,7 +18,7 @@ from mibench.artifacts.featurizers.operation import Operation
 from mibench.core.specs import MethodRef
 from mibench.methods.method import METHODS, Method
 from mibench.methods.variable_view import VariableView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 NAMES = [name for name in METHODS.names() if METHODS.get(name).metadata["track"] == "variable"]
 NEEDS = {"train", "validation", "gradients", "randomness"}

@@ -19,7 +19,7 @@ from mibench.artifacts.files import load_scores, save_scores
 from mibench.records.confirmation import read_confirmations
 from mibench.records.encode import record_bytes, stable_bytes
 from mibench.records.store import Store
-from mibench.runner.work import TOLERANCE
+from mibench.runner.cells.work import TOLERANCE
 
 SPREAD = "def spread(view, *, power: float = 1.0):\n    return view.scores(abs(view.attribute()) ** power)\n"
 

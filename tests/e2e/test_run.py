@@ -9,7 +9,7 @@ import pytest
 
 from mibench.records.encode import stable_bytes
 from mibench.records.store import Store
-from mibench.runner.work import TOLERANCE
+from mibench.runner.cells.work import TOLERANCE
 
 METHODS = ["--method", "eap", "--method", "eap-ig-inputs", "--set", "steps=3"]
 SPREAD = "def spread(view, *, power: float = 1.0):\n    return view.scores(abs(view.attribute()) ** power)\n"

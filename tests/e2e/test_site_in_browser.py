@@ -188,10 +188,10 @@ def test_both_conventions_have_the_same_methods_ranked_apart(site: Site, track: 
         page.get_by_role("radio", name=radio, exact=True).check(force=True)
         place = "[data-split=test]" + ("[data-task=ioi]" if track == "circuit" else "")
         first = page.locator(f"section.group[data-convention={name}]{place}:visible").first
-        assert first.locator(".board tbody td.rank b").first.inner_text() == "1"
+        assert first.locator(".board tbody td.rank b").first.text_content() == "1"
         rows = first.locator(".board tbody tr.ok").all()
-        ranked = [row for row in rows if row.locator("td.rank b").inner_text() != "–"]
-        found[name] = {row.locator("th.method > a").inner_text() for row in ranked}
+        ranked = [row for row in rows if row.locator("td.rank b").text_content() != "–"]
+        found[name] = {row.locator("th.method > a").text_content() for row in ranked}
     # The strict table has rows that were not scored by MIB's rules.
     assert found["mib"]
     assert found["mib"] <= found["mibench"]

@@ -56,8 +56,8 @@ from mibench.records.encode import parse_record
 from mibench.records.record import TableRef
 from mibench.records.saebench.read import read_results
 from mibench.records.tables import read_table, table_bytes
-from mibench.runner.handed_in import read_meta
-from mibench.runner.published import read_published
+from mibench.runner.again.published import read_published
+from mibench.runner.handed_in.score import read_meta
 from mibench.runner.settings import read_run_file, run_settings
 from mibench.tasks.arithmetic.rows import parse_row as parse_arithmetic
 from mibench.tasks.choice_rows import parse_row as parse_choice

@@ -14,8 +14,8 @@ from mibench.models.catalogue import CATALOGUE
 from mibench.models.convert import MANIFEST_FILE, read_manifest
 from mibench.models.digest import read_config
 from mibench.models.interpbench.folder import read_lens_manifest
-from mibench.runner.handed_in import read_meta
-from mibench.runner.published import read_published
+from mibench.runner.again.published import read_published
+from mibench.runner.handed_in.score import read_meta
 from mibench.runner.settings import read_run_file
 from mibench.tasks.shipped import read_rows
 

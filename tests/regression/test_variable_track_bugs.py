@@ -41,7 +41,7 @@ from mibench.metrics.variable.tables import VariableTables
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.settings import RunSettings
-from mibench.runner.variable_ground import positions_of
+from mibench.runner.variables.ground import positions_of
 from mibench.tasks.causal.identifiability import check_separated
 from mibench.tasks.checker import first_number
 from mibench.tasks.interchange import EncodedInterchange, InterchangeRow, LinearTarget

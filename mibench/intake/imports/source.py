@@ -15,7 +15,7 @@ from mibench.core.files import exists, is_folder
 from mibench.intake.imports.unpack import RULES, name_fault, unpack
 from mibench.intake.members import is_archive
 from mibench.models.hub import hub_folder
-from mibench.runner.artifact_refs import PREFIX, HubRef
+from mibench.runner.handed_in.refs import PREFIX, HubRef
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PATTERN = frozenset("*?[]")

@@ -19,7 +19,7 @@ from mibench.intake.smoke.verdict import MARGIN, RESAMPLING, Measured, Own, Vari
 from mibench.metrics import areas
 from mibench.metrics.bootstrap import resampled_means
 from mibench.metrics.faithfulness import FloatArray
-from mibench.runner.workbench import Workbench
+from mibench.runner.cells.workbench import Workbench
 from mibench.tasks.encode import EncodedPair
 from mibench.tracks.circuit import circuits_of
 from mibench.tracks.select import SizedCircuit

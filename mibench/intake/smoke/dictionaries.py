@@ -14,9 +14,9 @@ from mibench.engine.activations.capture import read
 from mibench.engine.dictionaries.coder import Coder
 from mibench.intake.smoke.verdict import RESAMPLING, Measured, Own, Variant, below_floor, cause
 from mibench.metrics.bootstrap import resampled_means
-from mibench.runner.handed_in_dictionaries import on_model
+from mibench.runner.cells.workbench import Workbench
+from mibench.runner.handed_in.dictionaries import on_model
 from mibench.runner.settings import RunSettings
-from mibench.runner.workbench import Workbench
 from mibench.tasks.corpora.blocks import TokenBlocks, token_blocks
 from mibench.tasks.corpora.load import load_corpus
 from mibench.tasks.sae.dictionary_task import load_dictionary_task

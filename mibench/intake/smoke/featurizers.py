@@ -20,11 +20,11 @@ from mibench.engine.interchange.outputs import Outputs
 from mibench.intake.smoke.verdict import MARGIN, Measured, Own, Variant, below_floor, cause
 from mibench.methods.method import Method
 from mibench.metrics.faithfulness import FloatArray
-from mibench.runner.handed_in_featurizers import ground_of
+from mibench.runner.cells.workbench import Workbench
+from mibench.runner.handed_in.featurizers import ground_of
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
-from mibench.runner.variable_ground import EVERYWHERE, options_of, solved_rows, target_heads_of
-from mibench.runner.workbench import Workbench
+from mibench.runner.variables.ground import EVERYWHERE, options_of, solved_rows, target_heads_of
 from mibench.tasks.interchange import EncodedInterchange
 from mibench.tracks.linear_target import fit_linear
 

@@ -15,8 +15,8 @@ from mibench.intake.smoke.circuits import circuit_warning
 from mibench.intake.smoke.dictionaries import dictionary_warning, generated_warning
 from mibench.intake.smoke.featurizers import featurizer_warning
 from mibench.models.catalogue import CATALOGUE
+from mibench.runner.cells.workbench import Workbench
 from mibench.runner.settings import RunSettings
-from mibench.runner.workbench import Workbench
 from mibench.tasks.sae.dictionary_task import is_generated
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mibench.runner.benches import Benches
+from mibench.runner.cells.benches import Benches
+from mibench.runner.driving.workplace import Workplace
 from mibench.runner.executors.executor import Order
 from mibench.runner.observe import Observer
 from mibench.runner.plan import plan_cells
 from mibench.runner.settings import RunSettings, run_settings
-from mibench.runner.workplace import Workplace
 
 _OPEN: dict[str, Workplace] = {}
 _DEVICE: list[str] = []

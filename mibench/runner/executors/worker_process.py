@@ -17,10 +17,10 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from threadpoolctl import threadpool_limits
 
 from mibench.core.errors import MibenchError
-from mibench.runner.driver_file import is_gone, sign
+from mibench.runner.driving.driver_file import is_gone, sign
+from mibench.runner.driving.workplace import OVERDUE
 from mibench.runner.executors.executor import Lost, Order
 from mibench.runner.executors.work import do, use_device
-from mibench.runner.workplace import OVERDUE
 
 _PR_SET_PDEATHSIG = 1
 _CGROUP = Path("/sys/fs/cgroup")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mibench.records.store import Store
-from mibench.runner import fits
+from mibench.runner.forecasts import fits
 
 TINY = Path(__file__).parents[2] / "golden" / "tiny_gpt2"
 WORDS = ("run", "--task", TINY / "pairs_A.jsonl", "--model", TINY, "--limit", 4, "--floor-draws", 1, "--out", "records")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mibench.cli.progress import Crew, Show
-from mibench.runner.events import Event
+from mibench.runner.driving.events import Event
 
 
 def lines(capsys):

@@ -64,7 +64,7 @@ def the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
-    for module in ("wanted", "prompt_sizes"):
+    for module in ("wanted", "forecasts.prompt_sizes"):
         monkeypatch.setattr(f"mibench.runner.{module}.data_is_here", lambda data: (cache / data.task[4:]).exists())
     monkeypatch.setenv("MIBENCH_CACHE", str(tmp_path / "own"))
     monkeypatch.chdir(tmp_path)
@@ -144,7 +144,7 @@ def test_a_run_that_needs_nothing_from_elsewhere_is_ready(run, the_hub):
 
 def test_dictionaries_of_the_hub_are_fetched_and_a_streamed_text_cannot_be(run, the_hub, monkeypatch):
     folders = []
-    monkeypatch.setattr("mibench.runner.artifact_refs.hub_folder", lambda *given: folders.append(given) or Path())
+    monkeypatch.setattr("mibench.runner.handed_in.refs.hub_folder", lambda *given: folders.append(given) or Path())
     Path("run.yaml").write_text(
         f"{{task: sae-core, model: gpt2, artifact: 'hub:org/saes@main/a', corpus: 'hub:org/text@{COMMIT}'}}"
     )

@@ -15,7 +15,7 @@ from mibench.core.errors import DataError
 from mibench.core.specs import Level, Ranking
 from mibench.graph.graph import Graph
 from mibench.graph.select import FRACTIONS, edges_at, rank_edges, requested
-from mibench.runner.handed_in import ArtifactMeta, read_meta
+from mibench.runner.handed_in.score import ArtifactMeta, read_meta
 from mibench.runner.settings import RunSettings
 
 OWN = {"files", "meta", "binary", "position_map", "dry_run", "as_json"}

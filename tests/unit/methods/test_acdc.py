@@ -16,7 +16,7 @@ from mibench.graph.circuit import Circuit, prune
 from mibench.graph.graph import Graph
 from mibench.methods.circuit.acdc import acdc
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tasks.encode import EncodedPair
 
 GRAPH = Graph(2, 1)

@@ -19,7 +19,7 @@ from mibench.engine.model import LanguageModel
 from mibench.methods.method import METHODS
 from mibench.methods.steps import step_points
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 EXACT = 1e-10
 PAIRS = golden_pairs("tiny_llama", "B")[:4]

@@ -16,7 +16,7 @@ from mibench.engine.model import LanguageModel
 from mibench.methods.circuit.eap_ig_bootstrap import certain, eap_ig_bootstrap
 from mibench.methods.circuit.eap_ig_inputs import eap_ig_inputs
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from mibench.methods.circuit.ensemble import ensemble
 from mibench.methods.circuit.hybrid_ensemble import hybrid_ensemble
 from mibench.methods.combine import normalised
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 TABLES = arrays(float, (3, 4), elements=st.integers(-5, 5).map(float))
 

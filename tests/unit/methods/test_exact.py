@@ -8,7 +8,7 @@ from mibench.core.specs import Ablation, Level
 from mibench.engine.model import LanguageModel
 from mibench.methods.circuit.exact import exact
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 
 @pytest.fixture(scope="module")

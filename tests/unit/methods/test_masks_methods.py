@@ -25,7 +25,7 @@ from mibench.methods.masks.training import Training, generator_of, train
 from mibench.methods.masks.units import Units
 from mibench.methods.method import METHODS
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 LIVE = {"input->a1.h2<q>", "input->a1.h2<k>", "input->a1.h2<v>", "a1.h2->logits", "input->logits"}
 """All that matters in a model whose MLPs and other heads write nothing."""

@@ -16,7 +16,7 @@ from mibench.core.specs import Level
 from mibench.engine.model import LanguageModel
 from mibench.methods.method import METHODS
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 NAMES = ["gim", "relp", "attn-lrp"]
 LEVELS = [Level.EDGE, Level.NODE, Level.NEURON]

@@ -11,7 +11,7 @@ from mibench.core.specs import Ablation, Level
 from mibench.engine.model import LanguageModel
 from mibench.graph.circuit import Circuit
 from mibench.methods.view import CircuitView
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from mibench.records.record import (
     Volatile,
 )
 from mibench.records.store import Store
-from mibench.runner.rescore import obstacle, rescore
+from mibench.runner.again.rescore import obstacle, rescore
 
 LEADERBOARD = Path(__file__).parents[3] / "leaderboard" / "records"
 SALT = b"s" * 32

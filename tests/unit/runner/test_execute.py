@@ -8,12 +8,12 @@ import torch
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.specs import Ablation, Track
 from mibench.records.store import Store
-from mibench.runner.cells import cell_of
+from mibench.runner.cells.identity import cell_of
+from mibench.runner.cells.work import CellRun
 from mibench.runner.discover import discover_one
 from mibench.runner.execute import Benches, check_names, run
 from mibench.runner.observe import Quiet
 from mibench.runner.plan import plan
-from mibench.runner.work import CellRun
 
 
 class Recorder(Quiet):
@@ -84,7 +84,7 @@ def test_a_model_that_failed_is_not_loaded_again(settings, tmp_path, monkeypatch
     benches = Benches(settings())
     with pytest.raises(ModelError):
         benches.get(str(tmp_path / "empty"))
-    monkeypatch.setattr("mibench.runner.workbench.Workbench.load", None)
+    monkeypatch.setattr("mibench.runner.cells.workbench.Workbench.load", None)
     with pytest.raises(ModelError):
         benches.get(str(tmp_path / "empty"))
 
@@ -116,15 +116,15 @@ def test_a_handed_in_artifact_is_scored_and_not_made(settings, monkeypatch):
     scores, _ = discover_one(chosen, 0, Quiet())
     bench = Benches(chosen).get(chosen.model[0])
     (job,) = plan(chosen)
-    monkeypatch.setattr("mibench.runner.circuit_cell._run_method", None)
+    monkeypatch.setattr("mibench.runner.cells.circuit._run_method", None)
     work = CellRun(cell_of(job, bench, chosen), job, bench, chosen, Quiet(), handed_in=replace(scores, method="theirs"))
-    from mibench.runner.cell_run import run_cell
+    from mibench.runner.cells.run import run_cell
 
     assert run_cell(work, Store(chosen.out)).status == "ok"
 
 
 def test_values_that_are_no_numbers_fail_their_cell_only(settings, monkeypatch):
-    import mibench.runner.circuit_cell as module
+    import mibench.runner.cells.circuit as module
 
     score, scored = module.score_circuit, []
 
@@ -261,7 +261,7 @@ def test_an_extra_that_a_level_has_not_is_refused_before_anything_runs(settings)
 def test_the_extras_of_settings_are_those_of_the_track():
     from mibench.cli.options import EXTRAS as FLAGS
     from mibench.runner.settings import EXTRAS
-    from mibench.runner.variable_controls import CONTROLS
+    from mibench.runner.variables.controls import CONTROLS
     from mibench.tracks.extras import EXTRAS as MEASURED
 
     assert set(EXTRAS) == {*MEASURED, *CONTROLS} == set(FLAGS)
@@ -274,7 +274,7 @@ def test_a_failure_does_not_take_the_place_of_a_good_record(settings, monkeypatc
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("mibench.runner.circuit_cell._run_method", broken)
+        patched.setattr("mibench.runner.cells.circuit._run_method", broken)
         report = run(settings(only="all"), Quiet())
     ((_, failed),) = report.jobs
     assert report.failed
@@ -325,7 +325,7 @@ def clean(view):
 
 
 def test_memory_that_runs_out_on_a_changed_model_is_not_tried_again(settings, user_file, monkeypatch):
-    from mibench.runner import circuit_cell
+    from mibench.runner.cells import circuit as circuit_cell
 
     called, run_method, file = [], circuit_cell._run_method, user_file(STOPPED)
     monkeypatch.setattr(
@@ -342,7 +342,7 @@ def test_memory_that_runs_out_on_a_changed_model_is_not_tried_again(settings, us
 def test_after_a_time_out_the_next_cell_gets_a_model_of_its_own(settings, user_file, monkeypatch):
     import time
 
-    from mibench.runner import circuit_cell
+    from mibench.runner.cells import circuit as circuit_cell
 
     benches, run_method, models = Benches(settings()), circuit_cell._run_method, []
 
@@ -363,7 +363,7 @@ def test_after_a_time_out_the_next_cell_gets_a_model_of_its_own(settings, user_f
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), KeyError("layer")])
 def test_a_model_that_fails_in_any_way_leaves_the_others(settings, monkeypatch, error):
-    from mibench.runner.workbench import Workbench
+    from mibench.runner.cells.workbench import Workbench
 
     load, other = Workbench.load, settings().model[0].replace("tiny_gpt2", "tiny_llama")
 
@@ -381,7 +381,7 @@ def test_a_model_that_fails_in_any_way_leaves_the_others(settings, monkeypatch, 
 
 
 def test_what_does_not_fit_is_refused_and_its_good_record_still_taken(settings, monkeypatch):
-    from mibench.runner import workplace
+    from mibench.runner.driving import workplace
 
     ((_, good),) = run(settings(), Quiet()).jobs
     problem = ModelError("It does not fit.", why="It is large.", do="Use a larger device.")

@@ -182,7 +182,7 @@ def run_python(code: str) -> str:
 
 def test_torch_is_not_imported_for_provenance_or_records() -> None:
     code = (
-        "import sys; from mibench.runner.provenance import collect; import mibench.runner.meter;"
+        "import sys; from mibench.runner.provenance import collect; import mibench.runner.cells.meter;"
         "import mibench.records.store; found = collect();"
         "print('torch' in sys.modules, 'pandas' in sys.modules, found.threads)"
     )

@@ -16,7 +16,7 @@ product = torch.full((8, 8), 2.0) @ torch.full((8, 8), 3.0)
 open("answer", "w").write(str(product[0, 0].item()))
 """
 _SCORING = """
-import mibench.runner.handed_in
+import mibench.runner.handed_in.score
 open("answer", "w").write("48.0")
 """
 

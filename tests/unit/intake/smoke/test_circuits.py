@@ -15,7 +15,7 @@ from mibench.core.specs import Level, Ranking
 from mibench.intake.smoke.circuits import circuit_warning
 from mibench.intake.smoke.variants import flipped, rolled
 from mibench.models.known import truth_of
-from mibench.runner.workbench import Workbench
+from mibench.runner.cells.workbench import Workbench
 
 DEEP = "siit-ioi"
 """Six layers, of which the first has no true edge."""

@@ -11,7 +11,7 @@ from mibench.artifacts.featurizers.featurizers import featurizers_of
 from mibench.artifacts.featurizers.operation import Operation
 from mibench.core.errors import DataError
 from mibench.intake.smoke.featurizers import MOST_SITES, _spread, featurizer_warning
-from mibench.runner.workbench import Workbench
+from mibench.runner.cells.workbench import Workbench
 
 MODEL, TASK = "planted-induction-gpt2", "planted-induction"
 SITE, PLACE = "residual-post.L1@last", "answer.L1.last"

@@ -11,7 +11,7 @@ from mibench.methods.alignment.align import align, trained_groups
 from mibench.methods.alignment.fitting import Recipe
 from mibench.methods.alignment.masks import Features, shut_mask
 from mibench.methods.alignment.subspaces import random_subspaces
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tasks.variable_task import Training
 
 A, B, C = Site(0, "last"), Site(1, "last"), Site(2, "last")

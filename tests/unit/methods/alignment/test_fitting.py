@@ -10,7 +10,7 @@ from mibench.methods.alignment.fitting import Clock, Recipe, fit, intervention_o
 from mibench.methods.alignment.masks import Features, shut_mask
 from mibench.methods.alignment.subspaces import random_subspaces
 from mibench.methods.variable.multi_task_das import balanced
-from mibench.runner.meter import Meter
+from mibench.runner.cells.meter import Meter
 from mibench.tasks.variable_task import Training
 
 

@@ -5,10 +5,10 @@ from concurrent.futures import Future
 
 import pytest
 
+from mibench.runner.driving.workplace import OVERDUE
 from mibench.runner.executors import worker_process
 from mibench.runner.executors.executor import Order
 from mibench.runner.executors.worker_process import Sent, lost_for, memory_kills
-from mibench.runner.workplace import OVERDUE
 
 
 def test_a_kill_is_of_memory_where_the_machine_has_counted_one(monkeypatch):

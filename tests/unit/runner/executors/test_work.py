@@ -8,7 +8,7 @@ import pytest
 from mibench.core.errors import UsageError
 from mibench.records.encode import stable_bytes
 from mibench.records.store import Store
-from mibench.runner.events import Tail
+from mibench.runner.driving.events import Tail
 from mibench.runner.execute import run
 from mibench.runner.executors import work
 from mibench.runner.executors.executor import Order
@@ -74,7 +74,7 @@ def test_an_order_is_done_in_the_folder_of_its_run(asked, tmp_path, monkeypatch)
 
 
 def test_a_model_stays_loaded_from_one_order_to_the_next(asked, tmp_path, monkeypatch):
-    from mibench.runner.workbench import Workbench
+    from mibench.runner.cells.workbench import Workbench
 
     monkeypatch.setattr(work, "_OPEN", {})
     loaded, load = [], Workbench.load
@@ -87,7 +87,7 @@ def test_a_model_stays_loaded_from_one_order_to_the_next(asked, tmp_path, monkey
 
 def test_a_worker_whose_driver_is_gone_stops(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(work, "_OPEN", {})
-    monkeypatch.setattr("mibench.runner.workplace.is_gone", lambda folder: folder == tmp_path / "e")
+    monkeypatch.setattr("mibench.runner.driving.workplace.is_gone", lambda folder: folder == tmp_path / "e")
     do(Order(settings_text(asked()), (0, 1), tmp_path / "e" / "1.jsonl"))
     assert Tail(tmp_path / "e" / "1.jsonl").read() == []
 

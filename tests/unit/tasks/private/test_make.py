@@ -10,7 +10,7 @@ import pytest
 from mibench.core.errors import DataError, StoreError, UsageError
 from mibench.core.specs import Track
 from mibench.models.load import load_hf
-from mibench.runner.workbench import Workbench
+from mibench.runner.cells.workbench import Workbench
 from mibench.tasks.ioi.generate import RECIPE
 from mibench.tasks.load import list_tasks, load_task
 from mibench.tasks.private.commit import commitment, file_digests

@@ -1,0 +1,1 @@
+"""Records made, computed or compared again."""

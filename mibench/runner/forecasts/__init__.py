@@ -1,0 +1,1 @@
+"""Time and memory of jobs before they are run."""

@@ -1,0 +1,1 @@
+"""Artifacts that are handed in, found, read and scored."""

@@ -1,0 +1,1 @@
+"""Cells of the causal-variable track."""
