@@ -9,6 +9,7 @@ from huggingface_hub.errors import GatedRepoError
 from stand_in import SPLITS, write_model, write_rows
 
 from mibench.models.footprint import footprint
+from mibench.runner.forecasts import prompt_sizes as prompt_sizes_module
 from mibench.tasks.mib import hub
 
 COMMIT = "0" * 40
@@ -77,6 +78,8 @@ def the_hub(tmp_path, monkeypatch):
 def _forget() -> None:
     hub._rows.cache_clear()
     footprint.cache_clear()
+    prompt_sizes_module.prompt_sizes.cache_clear()
+    prompt_sizes_module.n_examples.cache_clear()
 
 
 def test_everything_that_can_be_had_is_fetched_and_the_rest_is_listed(run, the_hub):
