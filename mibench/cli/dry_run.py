@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from mibench.cli.amounts import duration, size
 from mibench.cli.outlook_text import job_columns, job_json, misfits, whole_json, whole_text
 from mibench.cli.report import print_error, print_json, print_table
+from mibench.core.amounts import duration, size
 from mibench.core.errors import MibenchError
 from mibench.core.specs import Track
+from mibench.models.placement import device_problem
 from mibench.runner.cells.controls import CEILING
 from mibench.runner.dictionaries.checks import check_jobs
 from mibench.runner.dictionaries.forecast import StoreForecast, forecasts
 from mibench.runner.execute import check_names
-from mibench.runner.forecasts.outlook import device_problem, outlooks, whole
+from mibench.runner.forecasts.outlook import outlooks, whole
 from mibench.runner.grounds import NO_MODEL
 from mibench.runner.needs import Checks, Needs
 from mibench.runner.plan import Job, plan_cells

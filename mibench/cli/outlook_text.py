@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mibench.cli.amounts import duration, size
+from mibench.core.amounts import duration, size
 
 if TYPE_CHECKING:
     from mibench.core.errors import MibenchError

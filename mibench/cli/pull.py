@@ -87,18 +87,15 @@ def _add_sizes(items: Sequence[Wanted], rows: list[dict[str, Any]]) -> None:
 
 def _fetch_all(items: Sequence[Wanted], rows: list[dict[str, Any]]) -> list[MibenchError]:
     """Fetch one after another, and go on after a failure."""
-    from mibench.runner.hub_answers import network_first
-
     problems = []
     for number, (one, row) in enumerate(zip(items, rows, strict=True), start=1):
         click.echo(f"[{number}/{len(items)}] {one.kind} {one.name}, from {one.source} …", err=True)
         try:
             one.fetch(_say)
-        except MibenchError as failure:
-            error = network_first(one, failure)
+        except MibenchError as error:
             problems.append(error)
             row |= {"status": "failed", "problem": {"what": error.what, "why": error.why, "do": error.do}}
-            row["licence_page"] = _page(one, failure)
+            row["licence_page"] = _page(one, error)
             click.echo(f"    failed: {error.what}", err=True)
         else:
             row["status"] = "here"
@@ -147,7 +144,7 @@ def _show(rows: list[dict[str, Any]], problems: Sequence[MibenchError], *, dry_r
 
 
 def _size(row: dict[str, Any]) -> str:
-    from mibench.cli.amounts import size
+    from mibench.core.amounts import size
 
     return "?" if row["bytes"] is None else f"{'~' if row['estimated'] else ''}{size(row['bytes'])}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class MibenchError(Exception):
     """A fault with an explanation; the command line prints it without a traceback.
@@ -64,3 +66,13 @@ class SandboxError(MibenchError):
 
 class RoundError(MibenchError):
     """A shared task does not allow what was asked of it."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__

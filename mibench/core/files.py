@@ -56,17 +56,17 @@ def _finish(temporary: Path, target: Path) -> None:
     with temporary.open("rb+") as stream:
         os.fsync(stream.fileno())
     temporary.replace(target)
-    # The file is in place by now; some network file systems cannot flush a folder.
+    flush_folder(target.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, where the file system can; some of a network cannot."""
     with contextlib.suppress(OSError):
-        _flush_folder(target.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def atomic_write(path: Path | str, content: bytes | str) -> None:
@@ -84,6 +84,8 @@ def atomic_write(path: Path | str, content: bytes | str) -> None:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder of the same name that takes the place of ``folder`` when the block ends well.
 
+    All in it is flushed to disk before the rename, so a power cut leaves no folder or the whole one.
+
     Raises:
         StoreError: It cannot be written, or something is there.
     """
@@ -92,13 +94,23 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         inside.mkdir(parents=True)
         yield inside
+        _flush_all(inside)
         # Unlike replace, this fails where a folder with something in it is.
         os.rename(inside, folder)  # noqa: PTH104
+        flush_folder(folder.parent)
     except OSError as error:
         do = "Free space or choose another folder."
         raise StoreError(f"{folder} could not be written.", why=f"{error.strerror or error}", do=do) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flush_all(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with Path(place, name).open("rb") as stream:
+                os.fsync(stream.fileno())
+        flush_folder(Path(place))
 
 
 def is_file(path: Path | str) -> bool:

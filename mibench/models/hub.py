@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from socket import gaierror
 
-from mibench.core.errors import ModelError
+from mibench.core.errors import ModelError, causes
 from mibench.models.quiet import quiet_transformers
 
 _WEIGHTS = ["config.json", "*.safetensors", "*.safetensors.index.json"]
 _VOCABULARY = ["tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json"]
 _BELOW_ROOT = ["*/*"]
+_UNREACHED = {"ConnectError", "ConnectTimeout", "ReadTimeout", "NetworkError", "LocalEntryNotFoundError"}
+"""Errors of the hub's client, whose HTTP library differs by version."""
 
 
 def snapshot(hub_id: str, revision: str | None, *, gated: bool = False) -> Path:
@@ -88,19 +91,31 @@ def _check_size(found: int | None, stated: int, repo: str, file: str) -> None:
 
 
 def hub_error(hub_id: str, revision: str | None, error: Exception, *, gated: bool = False) -> ModelError:
-    """Return what a failed fetch means for the user."""
+    """Return what a failed fetch means for the user; a licence that is needed comes after what stopped it."""
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError
 
     page = f"https://huggingface.co/{hub_id}"
-    offline = bool(constants.HF_HUB_OFFLINE)
-    steps = ["unset HF_HUB_OFFLINE"] if offline else []
-    if gated or isinstance(error, GatedRepoError):
-        steps.append(f"accept the licence at {page} and run `hf auth login`")
+    licence = gated or isinstance(error, GatedRepoError)
+    why = str(error).strip().split("\n")[0] or type(error).__name__
+    steps = [f"accept the licence at {page} and run `hf auth login`"] if licence else []
+    if constants.HF_HUB_OFFLINE:
+        why, steps = f"HF_HUB_OFFLINE is set. {why}", ["unset HF_HUB_OFFLINE", *steps]
+    elif is_of_network(error):
+        why, steps = f"The hub cannot be reached from here: {why}", ["connect to the network", *steps]
     todo = ", ".join(steps) or f"check {page} and the connection"
     return ModelError(
         f"{hub_id}{'@' + revision if revision else ''} could not be fetched from the hub.",
-        why=("HF_HUB_OFFLINE is set. " if offline else "")
-        + (str(error).strip().split("\n")[0] or type(error).__name__),
+        why=why,
         do=f"{todo[0].upper()}{todo[1:]}; or give a local folder in transformers format.",
     )
+
+
+def is_of_network(error: BaseException) -> bool:
+    """Whether what an error comes from is that nobody answered; an answer of the hub, even a refusal, is none."""
+    for one in causes(error):
+        if getattr(one, "response", None) is not None:
+            return False
+        if isinstance(one, ConnectionError | TimeoutError | gaierror) or type(one).__name__ in _UNREACHED:
+            return True
+    return False

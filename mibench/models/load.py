@@ -22,7 +22,7 @@ from mibench.models.families import FAMILIES
 from mibench.models.hub import snapshot
 from mibench.models.known import known_folder, known_models, note_of
 from mibench.models.manifest import converted_manifest
-from mibench.models.placement import Spread, as_map, spread_of
+from mibench.models.placement import Spread, as_map, device_problem, spread_of
 from mibench.models.plain_floats import check_plain
 from mibench.models.quiet import quiet_transformers
 from mibench.models.tokenizer import TextTokenizer, load_tokenizer
@@ -101,9 +101,10 @@ def load_hf(ref: str, *, dtype: str = "float32", device: str = "cpu", attention:
         raise unknown("dtype", dtype, DTYPES)
     if attention is not None and attention not in ATTENTION_KERNELS:
         raise unknown("attention kernel", attention, ATTENTION_KERNELS)
+    problem = device_problem(device)
+    if problem is not None:
+        raise problem
     spread = spread_of(device)
-    for name in (device,) if spread is None else spread.devices:
-        _check_device(name)
     checkpoint = _resolve(ref)
     config = read_config(checkpoint.folder)
     _check_config(checkpoint.folder, config)
@@ -212,18 +213,6 @@ def _default_attention(spec: ModelSpec | None, config: dict[str, Any]) -> str:
     families = [part.metadata for part in FAMILIES.components.values()]
     needed = (data.get("attention") for data in families if architecture in data["architectures"])
     return next(needed, None) or "sdpa"
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=torch.device(name))
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise UsageError(
-            f"The device '{name}' cannot be used.", why=reason, do="Use cpu, or cuda where it is."
-        ) from error
 
 
 def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None) -> PreTrainedModel:

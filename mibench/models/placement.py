@@ -83,6 +83,28 @@ def _index(name: str) -> int | None:
     return int(number) if kind not in {"", "cpu", "disk", "meta"} and number.isdecimal() else None
 
 
+def device_problem(device: str) -> UsageError | None:
+    """Why a device, or one of several, cannot be used here; None: nothing is known against it.
+
+    Args:
+        device: ``auto``, names joined by commas (``cuda:0,cuda:1``), or one name.
+    """
+    import torch
+
+    try:
+        spread = spread_of(device)
+    except UsageError as error:
+        return error
+    for name in (device,) if spread is None else spread.devices:
+        try:
+            torch.empty(0, device=torch.device(name))
+        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch asserts where built without CUDA
+            why = str(error).strip().split("\n")[0]
+            do = "Use cpu, or run where the device is."
+            return UsageError(f"The device '{name}' cannot be used on this machine.", why=why, do=do)
+    return None
+
+
 def main_device(device: str) -> str:
     """The one device where inputs go: of several that with the lowest number; for ``auto`` the first there is."""
     if device != AUTO:

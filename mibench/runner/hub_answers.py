@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from socket import gaierror
-
-from mibench.core.errors import MibenchError
 from mibench.models.catalogue import CATALOGUE
 from mibench.models.footprint import ITEM_BYTES
 from mibench.runner.needs import HUB_SECONDS
 from mibench.runner.wanted import Kind, Wanted
-
-_UNREACHED = {"ConnectError", "ConnectTimeout", "ReadTimeout", "NetworkError", "LocalEntryNotFoundError"}
-"""Errors of the hub's client, whose HTTP library differs by version."""
 
 
 def hub_bytes(one: Wanted) -> int | None:
@@ -35,32 +29,6 @@ def estimated_bytes(one: Wanted) -> int | None:
     """Size of a model's weights by the catalogue, parameters times bytes of its usual type; None: not known."""
     spec = CATALOGUE.get(one.name) if one.kind == "model" else None
     return None if spec is None else spec.n_params * ITEM_BYTES[spec.default_dtype]
-
-
-def network_first(one: Wanted, error: MibenchError) -> MibenchError:
-    """Say of a fetch that failed for the network that this is why; a licence is what is needed besides."""
-    from huggingface_hub import constants
-
-    if one.kind == "data" or one.hub_id is None or constants.HF_HUB_OFFLINE or not _is_of_network(error):
-        return error
-    licence = f" Its licence has to be accepted besides, at {one.page}, with `hf auth login`." if one.gated else ""
-    return type(error)(
-        error.what,
-        why=f"The hub cannot be reached from here: {error.why}",
-        do=f"Connect to the network, or fetch it on a machine that is and share the cache.{licence}",
-    )
-
-
-def _is_of_network(error: BaseException) -> bool:
-    """Whether what an error comes from is that nobody answered; an answer of the hub, even a refusal, is none."""
-    found: BaseException | None = error
-    while found is not None:
-        if getattr(found, "response", None) is not None:
-            return False
-        if isinstance(found, ConnectionError | TimeoutError | gaierror) or type(found).__name__ in _UNREACHED:
-            return True
-        found = found.__cause__ or found.__context__
-    return False
 
 
 def _is_fetched(kind: Kind, file: str) -> bool:

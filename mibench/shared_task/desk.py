@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mibench.core.errors import RoundError, StoreError
-from mibench.core.files import is_folder
+from mibench.core.files import flush_folder, is_folder
 from mibench.intake.failures import Report
 from mibench.intake.round import Round, read_round
 from mibench.shared_task.changes import Change, arrive, change, check_not_closed
@@ -23,7 +23,7 @@ from mibench.shared_task.database import reading, writing
 from mibench.shared_task.entries import Arrival, Entry, all_entries, check_free, last_number, pending_entries
 from mibench.shared_task.folder import REPORT_FILE, RoundFolder
 from mibench.shared_task.judging import NOT_VALID, Check, decide, run_check, verdict
-from mibench.shared_task.locks import INCOMING, flush, held, incoming
+from mibench.shared_task.locks import INCOMING, held, incoming
 from mibench.shared_task.quota import check_quota
 from mibench.shared_task.receiving import Received, receive
 from mibench.shared_task.reports import write_report
@@ -54,7 +54,7 @@ class Desk:
             refusal = _refusal(source, received, check)
             if refusal is not None:
                 write_report(refusal, place / REPORT_FILE)
-            flush(place)
+            flush_folder(place)
             entry = self._arrive(place, received, key, published)
             # The lock of the folder lasts until here: nobody else takes the submission for one that was left.
             return (entry, refusal) if refusal is not None else self._judge(entry, check, published)
@@ -162,4 +162,4 @@ def _rename(place: Path, target: Path) -> None:
     except OSError as error:
         why, do = f"{error.strerror or error}.", "Check the disk and the rights of the round's folder."
         raise StoreError(f"{target} cannot be made.", why=why, do=do) from error
-    flush(target.parent)
+    flush_folder(target.parent)

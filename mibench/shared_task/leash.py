@@ -5,22 +5,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-_PR_SET_PDEATHSIG = 1
+from mibench.core.processes import end_with_parent
 
 
 def main(words: Sequence[str]) -> NoReturn:
     """Ask for SIGTERM at the parent's death, where the system knows that, and become the command."""
     parent, command = int(words[0]), list(words[1:])
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    if os.getppid() != parent:  # it died before that
+    if not end_with_parent(parent, signal.SIGTERM):
         sys.exit(1)
     os.execv(command[0], command)  # noqa: S606  the command of a worker, without a shell
 

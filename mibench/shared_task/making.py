@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mibench.core.errors import ArtifactError, DataError, StoreError, UsageError
-from mibench.core.files import atomic_write
+from mibench.core.files import atomic_write, flush_folder
 from mibench.intake.check import Asked
 from mibench.intake.make import Means, NotMadeError, make_submission
 from mibench.intake.round import Round
 from mibench.sandbox.confine import Backend
 from mibench.shared_task.entries import Entry
 from mibench.shared_task.folder import RoundFolder, private_folder
-from mibench.shared_task.locks import flush
 from mibench.shared_task.made import FACTS, MADE, Facts
 from mibench.shared_task.reasons import CHANGED, reason_of_making
 
@@ -91,9 +90,9 @@ class Workshop:
 
 def _rename(work: Path, target: Path) -> None:
     try:
-        flush(work)
+        flush_folder(work)
         work.rename(target)
     except OSError as error:
         why, do = f"{error.strerror or error}.", "Check the disk and the rights of the round's folder."
         raise StoreError(f"{target} cannot be made.", why=why, do=do) from error
-    flush(target.parent)
+    flush_folder(target.parent)

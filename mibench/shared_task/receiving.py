@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mibench.core.errors import DataError, RoundError, StoreError, UsageError
-from mibench.core.files import is_folder
+from mibench.core.files import flush_folder, is_folder
 from mibench.core.hashing import digest, file_digest
 from mibench.intake.archive import unpacked
 from mibench.intake.failures import Failure, Findings
@@ -19,7 +19,6 @@ from mibench.intake.names import parse_folder_name
 from mibench.intake.rules import Rules
 from mibench.intake.tree import listed
 from mibench.shared_task.folder import private_folder
-from mibench.shared_task.locks import flush
 
 _CHUNK = 2**20
 _NO_PARTS = ("", "", "")
@@ -81,7 +80,7 @@ def _copied(source: Path, into: Path, team: str, rules: Rules, findings: Finding
         return Received(failures=findings.all())
     copy = private_folder(into / source.name)
     for place in sorted({copy, *((copy / path).parent for path in files)}):
-        flush(place)
+        flush_folder(place)
     digests = {path: file_digest(copy / path) for path in sorted(files)}
     return Received(source.name, parts, digest(digests))
 

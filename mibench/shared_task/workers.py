@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
 import socket
-from functools import cache
-from pathlib import Path
 
 import psutil
 
+from mibench.core.processes import machine
+
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,40}-(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a-f]{8}")
-_OF_MACHINE = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 def worker_name() -> str:
     """Return a name for this process; no two calls anywhere give the same."""
     host = re.sub(r"[^A-Za-z0-9.-]+", "-", socket.gethostname())[:40] or "host"
-    return f"{host}-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{host}-{machine()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def is_gone(name: str) -> bool:
     """Whether a worker ran on this machine and does not any more; of other machines nothing is known."""
     found = _NAME.fullmatch(name)
-    if found is None or found["machine"] != _machine():
+    if found is None or found["machine"] != machine():
         return False
     try:
         return bool(psutil.Process(int(found["pid"])).status() == psutil.STATUS_ZOMBIE)
@@ -33,15 +31,3 @@ def is_gone(name: str) -> bool:
         return True
     except (psutil.Error, OverflowError):
         return False
-
-
-@cache
-def _machine() -> str:
-    """Digest of what tells this machine since its last start, or this container, from all others."""
-    parts = [socket.gethostname()]
-    for place in map(Path, _OF_MACHINE):
-        try:
-            parts.append(str(place.readlink()) if place.is_symlink() else place.read_text(encoding="ascii"))
-        except OSError:
-            continue
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]

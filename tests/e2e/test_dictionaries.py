@@ -13,7 +13,7 @@ from stand_in import write_model, write_rows
 
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
 from mibench.artifacts.dictionary_files import save_dictionary_as
-from mibench.cli.amounts import duration, size
+from mibench.core.amounts import duration, size
 from mibench.records.store import Store
 
 TOPK = ("--method", "topk", "--set", "width=40", "--set", "k=4", "--set", "batch=64")

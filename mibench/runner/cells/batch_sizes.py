@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 
 import torch
 
+from mibench.core.errors import causes
 from mibench.engine.batches import MAX_TOKENS
 from mibench.runner.settings import RunSettings
 
@@ -26,18 +26,8 @@ def is_of_memory(error: BaseException) -> bool:
     return any(
         isinstance(one, MemoryError | torch.OutOfMemoryError)
         or (isinstance(one, RuntimeError) and any(sign in str(one).lower() for sign in _SIGNS))
-        for one in chain(error)
+        for one in causes(error)
     )
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came from."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = found.__cause__ or found.__context__
 
 
 def free_memory() -> None:

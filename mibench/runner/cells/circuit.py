@@ -10,6 +10,7 @@ from mibench.core.errors import MethodError
 from mibench.core.specs import Ablation
 from mibench.engine.base import constants_for
 from mibench.engine.circuits.evaluate import Evaluation
+from mibench.methods.returned import artifact_of
 from mibench.methods.view import CircuitView
 from mibench.metrics.circuit import circuit_metrics
 from mibench.metrics.per_example import CircuitTables
@@ -56,13 +57,9 @@ def _run_method(work: CellRun, meter: Meter) -> CircuitScores:
         counter=meter,
         progress=work.observer.stage("discover"),
     )
-    found = call_method(work, view)
-    if not isinstance(found, CircuitScores):
-        raise MethodError(
-            f"{job.method.name} did not return circuit scores.",
-            why=f"It returned a {type(found).__name__}.",
-            do="Return view.scores(array) from the method.",
-        )
+    found = artifact_of(
+        call_method(work, view), CircuitScores, job.method.name, noun="circuit scores", call="view.scores(array)"
+    )
     return replace(found, method=job.method.name, params=job.params)
 
 

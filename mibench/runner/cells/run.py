@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from mibench.core.errors import MethodError, MibenchError, StoreError
+from mibench.core.errors import MethodError, MibenchError, StoreError, causes
 from mibench.core.files import atomic_write
 from mibench.core.specs import Track
 from mibench.records.record import Cost, Problem, RunRecord, Volatile
 from mibench.records.store import Store
-from mibench.runner.cells.batch_sizes import chain, free_memory, is_of_memory, of_at_most
+from mibench.runner.cells.batch_sizes import free_memory, is_of_memory, of_at_most
 from mibench.runner.cells.circuit import CIRCUIT
 from mibench.runner.cells.floors import controlled
 from mibench.runner.cells.limits import TimeUp, within
@@ -162,7 +162,7 @@ def _guarded(work: CellRun, meters: Meters, store: Store, artifact: Path) -> tup
 
 def _pass_on(error: BaseException) -> None:
     """Raise again what ended the cell, where what was raised after it hides it."""
-    if any(isinstance(one, TimeUp) for one in chain(error)):
+    if any(isinstance(one, TimeUp) for one in causes(error)):
         raise TimeUp from error
 
 

@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mibench.artifacts.dictionaries.checks import validate_dictionary
 from mibench.artifacts.dictionaries.dictionary import Dictionary, Place, TrainingFacts
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
-from mibench.core.errors import ArtifactError, MethodError
+from mibench.core.errors import ArtifactError
 from mibench.core.files import atomic_write, is_file
 from mibench.core.hashing import digest
 from mibench.core.specs import MethodRef, ModelRef
 from mibench.engine.activations.source import ActivationSource
 from mibench.engine.activations.store import StoredActivations
 from mibench.methods.dictionary_view import DictionaryView
+from mibench.methods.returned import artifact_of
 from mibench.models.cache import cache_root
 from mibench.records.record import Cost
 from mibench.runner.cells.meter import Meter
@@ -105,13 +106,9 @@ def _made(recipe: Recipe, call: Call, view: DictionaryView) -> tuple[Dictionary,
     earlier = _spent(folder)
     with Meter() as meter:
         # A training that was stopped goes on from what it kept, and took what it took until then.
-        found = call(replace(view, checkpoints=folder, saved=lambda: _keep_spent(folder, [*earlier, meter.cost()])))
-    if not isinstance(found, Dictionary):
-        raise MethodError(
-            f"{recipe.method.name} did not return a dictionary.",
-            why=f"It returned a {type(found).__name__}.",
-            do="Return view.dictionary(architecture, rule, tensors) from the method.",
-        )
+        returned = call(replace(view, checkpoints=folder, saved=lambda: _keep_spent(folder, [*earlier, meter.cost()])))
+    asked = "view.dictionary(architecture, rule, tensors)"
+    found = artifact_of(returned, Dictionary, recipe.method.name, noun="a dictionary", call=asked)
     found = replace(found, method=recipe.method.name, params=dict(recipe.method.params))
     validate_dictionary(found)
     _folder().mkdir(parents=True, exist_ok=True)

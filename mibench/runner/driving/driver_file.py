@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from contextlib import suppress
 from pathlib import Path
 
 from mibench.core.files import atomic_write
+from mibench.core.processes import born, machine
 
 _FILE = "driver"
 
@@ -32,25 +32,4 @@ def is_gone(folder: Path) -> bool:
 
 
 def _identity(pid: int) -> dict[str, object]:
-    return {"pid": pid, "where": [platform.node(), _boot(), _namespace()], "born": _born(pid)}
-
-
-def _boot() -> str:
-    """Which start of which machine it is: machines may share a name, and process numbers begin anew."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return ""
-
-
-def _namespace() -> str:
-    with suppress(OSError):
-        return str(Path("/proc/self/ns/pid").readlink())
-    return ""
-
-
-def _born(pid: int) -> str | None:
-    """When a process began, in ticks since the machine did, which setting a clock does not change; None: it ended."""
-    with suppress(OSError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return None if fields[0] == "Z" else fields[19]
-    return None
+    return {"pid": pid, "where": machine(), "born": born(pid)}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -17,12 +15,12 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from threadpoolctl import threadpool_limits
 
 from mibench.core.errors import MibenchError
+from mibench.core.processes import end_with_parent
 from mibench.runner.driving.driver_file import is_gone, sign
 from mibench.runner.driving.workplace import OVERDUE
 from mibench.runner.executors.executor import Lost, Order
 from mibench.runner.executors.work import do, use_device
 
-_PR_SET_PDEATHSIG = 1
 _CGROUP = Path("/sys/fs/cgroup")
 _PATIENCE = 3.0
 """Seconds in which a pool tells of a worker that has ended, unless that ended as if all were well."""
@@ -36,9 +34,7 @@ def begin(driver: int, threads: int, device: str | None) -> None:
         threads: Threads of one operation.
         device: Device of torch for all jobs; None: that of their settings.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != driver:
+    if not end_with_parent(driver, signal.SIGKILL):
         os._exit(1)
     torch.set_num_threads(min(threads, torch.get_num_threads()))
     threadpool_limits(min(threads, torch.get_num_threads()))

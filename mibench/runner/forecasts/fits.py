@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mibench.core.amounts import size
 from mibench.core.errors import MibenchError, ModelError
 from mibench.core.specs import Ablation, Track
 from mibench.engine.batches import MAX_TOKENS
@@ -101,11 +102,11 @@ def _misfit(job: Job, settings: RunSettings, there: int | None) -> MibenchError 
     if need is None or there is None or need.least <= there:
         return None
     parts = {"weights": need.weights, "folded weights": need.folded, "its largest stage": need.working}
-    said = ", ".join(f"{_size(part)} {name}" for name, part in parts.items() if part)
+    said = ", ".join(f"{size(part)} {name}" for name, part in parts.items() if part)
     return ModelError(
         f"{job.method.name} on {job.model} does not fit {settings.device}.",
-        why=f"It needs about {_size(need.total)} at --batch-size {settings.batch_size} ({said}); "
-        f"there are {_size(there)}.",
+        why=f"It needs about {size(need.total)} at --batch-size {settings.batch_size} ({said}); "
+        f"there are {size(there)}.",
         do=_advice(job, settings, there),
     )
 
@@ -113,7 +114,7 @@ def _misfit(job: Job, settings: RunSettings, there: int | None) -> MibenchError 
 def _advice(job: Job, settings: RunSettings, there: int) -> str:
     found = list(_that_fit(job, settings, there))
     need = needed(job, settings)
-    device = f"a device with {_size(need.total)}" if need else "a larger device"
+    device = f"a device with {size(need.total)}" if need else "a larger device"
     return f"Use {', or '.join([*found, device])}."
 
 
@@ -225,7 +226,3 @@ def _of_dictionary(job: Job, settings: RunSettings, size: Footprint) -> float:
         width if isinstance(width, int) else size.d_model,
         batch if trained and isinstance(batch, int) else 0,
     )
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.3g} GB"

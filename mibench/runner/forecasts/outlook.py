@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mibench.core.errors import MibenchError, StoreError, UsageError
+from mibench.core.errors import MibenchError, StoreError
 from mibench.core.specs import Track
-from mibench.models.placement import spread_of
 from mibench.records.record import RunRecord
 from mibench.records.store import Store
 from mibench.runner.cells.identity import method_of
@@ -147,28 +146,6 @@ def _memory(job: Job, settings: RunSettings, work: Work, book: Book) -> Room | N
     recorded = room(work, book, (settings.batch_size, settings.batch_tokens)) if settings.device == "cpu" else None
     need = needed(job, settings) if recorded is None else None
     return recorded if need is None else Room(need.least, need.most, need.total, "estimated from shapes")
-
-
-def device_problem(device: str) -> MibenchError | None:
-    """Why a device cannot be used here; None: it can, or loading a model will tell."""
-    import torch
-
-    try:
-        spread = spread_of(device)
-    except UsageError as error:
-        return error
-    for name in (device,) if spread is None else spread.devices:
-        try:
-            torch.empty(0, device=name)
-        except (
-            RuntimeError,
-            AssertionError,
-            NotImplementedError,
-        ) as error:  # torch asserts where it was built without CUDA
-            why = str(error).strip().split("\n")[0]
-            do = "Use cpu, or run where the device is."
-            return UsageError(f"The device '{name}' cannot be used on this machine.", why=why, do=do)
-    return None
 
 
 def _folders(settings: RunSettings) -> list[Path]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mibench.artifacts.featurizers.featurizers import Featurizers
-from mibench.core.errors import DataError, MethodError
+from mibench.core.errors import DataError
 from mibench.core.sites import Component, Site
 from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.model import LanguageModel
+from mibench.methods.returned import artifact_of
 from mibench.methods.variable_view import Ground, VariableView
 from mibench.runner.cells.meter import Meter
 from mibench.runner.cells.work import CellRun, call_method
@@ -80,13 +81,8 @@ def run_method(stage: Stage) -> Featurizers:
         counter=stage.meter,
         progress=work.observer.stage("discover"),
     )
-    found = call_method(work, view)
-    if not isinstance(found, Featurizers):
-        raise MethodError(
-            f"{job.method.name} did not return featurizers.",
-            why=f"It returned a {type(found).__name__}.",
-            do="Return view.featurizers({site: (operations, 'all')}) from the method.",
-        )
+    call = "view.featurizers({site: (operations, 'all')})"
+    found = artifact_of(call_method(work, view), Featurizers, job.method.name, noun="featurizers", call=call)
     where = work.cell.variable
     heads = [list(head) for head in where.heads] if where else []
     meta = {**found.meta, **({"heads": heads} if heads else {})}

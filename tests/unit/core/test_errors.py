@@ -35,3 +35,10 @@ def test_an_error_is_rebuilt_whole_as_a_process_pool_does_it(kind: type[errors.M
 
 def test_only_wrong_usage_exits_with_2() -> None:
     assert {kind.__name__: kind.exit_status for kind in KINDS if kind.exit_status != 1} == {"UsageError": 2}
+
+
+def test_an_error_is_told_with_those_that_it_came_from():
+    first, second = ValueError("a"), KeyError("b")
+    second.__cause__ = first
+    first.__context__ = second  # a circle ends
+    assert list(errors.causes(second)) == [second, first]

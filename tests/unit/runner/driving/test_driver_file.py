@@ -17,8 +17,8 @@ def test_a_process_that_has_ended_is_gone_and_this_one_is_not(tmp_path):
 
 def test_of_another_machine_of_the_same_name_nothing_is_known(tmp_path, monkeypatch):
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(driver_file, "_boot", lambda: "another")
-        elsewhere.setattr(driver_file, "_born", lambda pid: "1")
+        elsewhere.setattr(driver_file, "machine", lambda: "another")
+        elsewhere.setattr(driver_file, "born", lambda pid: "1")
         sign(tmp_path)
     assert not is_gone(tmp_path)
     assert not is_gone(tmp_path / "nowhere")
