@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 _OF_MACHINE = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 _PR_SET_PDEATHSIG = 1
 
@@ -27,6 +29,16 @@ def machine() -> str:
         with suppress(OSError):
             parts.append(str(place.readlink()) if place.is_symlink() else place.read_text(encoding="ascii"))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether no process of this machine has a number, or one that has ended; where it cannot be told, it has not."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, OverflowError):
+        return False
 
 
 def born(pid: int) -> str | None:

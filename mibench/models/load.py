@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mibench.core.errors import ModelError, UsageError
 from mibench.core.files import is_folder
 from mibench.core.names import did_you_mean, unknown
+from mibench.core.processes import has_ended, machine
 from mibench.core.truth import KnownTruth, read_truth
 from mibench.models.cache import cache_root, converted_folder
 from mibench.models.catalogue import CATALOGUE, ModelSpec
@@ -251,7 +252,14 @@ def _load_model(folder: Path, dtype: str, attention: str, spread: Spread | None)
 
 
 def _offload_folder() -> Path:
-    """A new folder for weights that neither devices nor the CPU hold: two loads of a model do not share files."""
+    """A new folder for weights that neither devices nor the CPU hold: two loads of a model do not share files.
+
+    Those that killed processes of this machine left go.
+    """
     home = cache_root() / "offload"
     home.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=home))
+    for left in home.glob(f"{machine()}-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdecimal() and has_ended(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{machine()}-{os.getpid()}-", dir=home))

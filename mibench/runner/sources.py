@@ -18,6 +18,7 @@ from mibench.artifacts.files import FORMATS, load_scores
 from mibench.core.errors import MethodError, UsageError
 from mibench.core.files import existing_file, is_file
 from mibench.core.hashing import digest, file_digest
+from mibench.core.leash import leashed
 from mibench.core.names import did_you_mean
 from mibench.methods.method import METHODS, Method
 from mibench.methods.view import CircuitView
@@ -150,12 +151,10 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
             "{seed}": str(view.seed),
         }
         filled = [_fill(word, places) for word in words]
-        try:
-            done = subprocess.run(filled, capture_output=True, text=True, errors="replace", check=False)
-        except OSError as error:
-            raise MethodError(
-                f"The command '{words[0]}' cannot be started.", why=str(error), do="Check its path."
-            ) from error
+        if shutil.which(filled[0]) is None:
+            why = "There is no such program, or it may not be run."
+            raise MethodError(f"The command '{words[0]}' cannot be started.", why=why, do="Check its path.")
+        done = subprocess.run(leashed(filled), capture_output=True, text=True, errors="replace", check=False)
         written = [out.with_suffix(suffix) for suffix in FORMATS if is_file(out.with_suffix(suffix))]
         if done.returncode or not written:
             last = (done.stderr or done.stdout).strip().splitlines()[-3:]

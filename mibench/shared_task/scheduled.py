@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mibench.core.errors import SandboxError
+from mibench.core.leash import leashed
 from mibench.runner.executors.calls import Caller
 from mibench.runner.executors.executor import EXECUTORS, Means, Task
 from mibench.runner.observe import Quiet
@@ -19,7 +18,6 @@ from mibench.shared_task.crew import SECONDS_TO_STOP, Agency, Hire, end
 
 SCHEDULERS = ("slurm", "ray")
 """Executors that start workers of shared tasks."""
-_LEASH = (sys.executable, "-P", "-s", "-m", "mibench.shared_task.leash")
 _POLL = 0.2
 
 
@@ -87,9 +85,8 @@ def run_worker(start: Start) -> None:
     Raises:
         SandboxError: It ended with an error.
     """
-    command = [*_LEASH, str(os.getpid()), *start.command]
     with start.log.open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(leashed(start.command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         while process.poll() is None:  # a wait that would not end could not be interrupted by Ray
             time.sleep(_POLL)

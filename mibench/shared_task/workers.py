@@ -7,9 +7,7 @@ import re
 import secrets
 import socket
 
-import psutil
-
-from mibench.core.processes import machine
+from mibench.core.processes import has_ended, machine
 
 _NAME = re.compile(r"[A-Za-z0-9.-]{1,40}-(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-[0-9a-f]{8}")
 
@@ -25,9 +23,4 @@ def is_gone(name: str) -> bool:
     found = _NAME.fullmatch(name)
     if found is None or found["machine"] != machine():
         return False
-    try:
-        return bool(psutil.Process(int(found["pid"])).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-    except (psutil.Error, OverflowError):
-        return False
+    return has_ended(int(found["pid"]))

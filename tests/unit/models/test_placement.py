@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 import torch
 
 from mibench.core.errors import UsageError
+from mibench.core.processes import machine
 from mibench.engine.model import LanguageModel
 from mibench.engine.selfcheck import self_check
 from mibench.models.cache import cache_root
@@ -65,6 +69,23 @@ class TestAuto:
         model = LanguageModel(found.model)
         assert model.device == place_of(found.model.get_input_embeddings()) == torch.device("cpu")
         self_check(model)
+
+    def test_what_killed_processes_of_this_machine_left_goes_with_the_next_load(
+        self, tiny: Tiny, room: Callable[[float, Path], None]
+    ) -> None:
+        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+            ended.wait()
+        folder, home = tiny("tiny_llama"), cache_root() / "offload"
+        names = {
+            f"{machine()}-{ended.pid}-a": False,
+            f"{machine()}-{os.getpid()}-b": True,
+            f"00000000-{ended.pid}": True,
+        }
+        for name in names:
+            (home / name).mkdir(parents=True)
+        room(0.3, folder)
+        load_hf(str(folder), device="auto")
+        assert {name: (home / name).exists() for name in names} == names
 
     def test_each_load_has_a_folder_of_its_own_which_goes_with_the_model(
         self, tiny: Tiny, room: Callable[[float, Path], None]
