@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +20,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import click
 import numpy as np
+from costs import cpu_seconds, resident_peak
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.artifacts.files import load_scores, save_scores
-from mibench.artifacts.selection import Selection
+from mibench.artifacts.selection import Rule, Selection
 from mibench.core.specs import Level
 from mibench.graph.graph import Graph
 from mibench.tracks.select import circuits_of
@@ -41,7 +40,7 @@ def scores_of(model: str) -> CircuitScores:
     return CircuitScores(graph, Level.EDGE, np.where(graph.real_mask, values, 0), d_model)
 
 
-def select(rule: str) -> Callable[[CircuitScores, Path], object]:
+def select(rule: Rule) -> Callable[[CircuitScores, Path], object]:
     """Ten sizes under both rankings: selected, pruned and counted."""
 
     def task(scores: CircuitScores, folder: Path) -> object:  # noqa: ARG001
@@ -72,10 +71,8 @@ def measure(model: str, task: str) -> dict[str, float]:
     if task.startswith(".pt"):
         import torch  # noqa: F401
     with tempfile.TemporaryDirectory() as folder:
-        start = time.process_time()
-        TASKS[task](scores, Path(folder))
-        seconds = time.process_time() - start
-    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+        seconds = cpu_seconds(lambda: TASKS[task](scores, Path(folder)))
+    return {"seconds": seconds, "peak_mb": resident_peak() / 2**20}
 
 
 @click.command()
@@ -99,7 +96,8 @@ def main(only: tuple[str, str] | None, *, as_json: bool) -> None:
 def in_process(model: str, task: str) -> dict[str, float]:
     """The same in a process of its own."""
     words = [sys.executable, __file__, "--only", model, task]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    found: dict[str, float] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return found
 
 
 if __name__ == "__main__":

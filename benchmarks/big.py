@@ -19,8 +19,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import click
 import numpy as np
 import torch
+from inputs import random_circuit
+from shapes import SHAPES, Shape
 from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, Qwen2Config
 
 from mibench.engine.attribution.edges import LAYERS_AT_ONCE, Attribution, edge_products
 from mibench.engine.base import prepare
@@ -28,71 +29,22 @@ from mibench.engine.batches import PairBatch
 from mibench.engine.circuits.circuit_pass import circuit_logits
 from mibench.engine.memory import LiveBytes
 from mibench.engine.model import LanguageModel
-from mibench.graph.circuit import prune
-from mibench.graph.graph import Graph
 from mibench.tasks.encode import EncodedPair
 
 SHARE = 0.5
 """Of the edges, in the circuit that is evaluated."""
 GB = 1e9
+LLAMA_KIND = {name: shape for name, shape in SHAPES.items() if shape.config.model_type in {"llama", "qwen2"}}
+"""Shapes whose terms are known here."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a model of the Llama kind."""
-
-    layers: int
-    heads: int
-    kv_heads: int
-    d_model: int
-    d_mlp: int
-    vocab: int
-    tied: bool = False
-    kind: str = "llama"
-
-    @property
-    def head_dim(self) -> int:
-        """Width of a head."""
-        return self.d_model // self.heads
-
-    @property
-    def sources(self) -> int:
-        """Sources of the graph: input, heads, MLPs."""
-        return Graph(self.layers, self.heads, parallel=False).n_sources
-
-    @property
-    def kv(self) -> int:
-        """Width of keys, and of values."""
-        return self.kv_heads * self.head_dim
-
-    @property
-    def params(self) -> int:
-        """Parameters."""
-        biases = self.d_model + 2 * self.kv if self.kind == "qwen2" else 0
-        attention = 2 * self.d_model * (self.d_model + self.kv) + biases
-        block = attention + 3 * self.d_model * self.d_mlp + 2 * self.d_model
-        return self.layers * block + self.d_model + (1 if self.tied else 2) * self.vocab * self.d_model
-
-    def config(self) -> PretrainedConfig:
-        """Its configuration in transformers."""
-        return (LlamaConfig if self.kind == "llama" else Qwen2Config)(
-            num_hidden_layers=self.layers,
-            num_attention_heads=self.heads,
-            num_key_value_heads=self.kv_heads,
-            hidden_size=self.d_model,
-            intermediate_size=self.d_mlp,
-            vocab_size=self.vocab,
-            tie_word_embeddings=self.tied,
-            attn_implementation="sdpa",
-        )
-
-
-SHAPES = {
-    "smollm2-135m": Shape(30, 9, 3, 576, 1536, 49152, tied=True),
-    "qwen2.5-0.5b": Shape(24, 14, 2, 896, 4864, 151936, tied=True, kind="qwen2"),
-    "llama-3.1-8b": Shape(32, 32, 8, 4096, 14336, 128256),
-    "llama-3.1-70b": Shape(80, 64, 8, 8192, 28672, 128256),
-}
+def params_of(shape: Shape) -> int:
+    """Parameters, biases and norms included."""
+    biases = shape.d_model + 2 * shape.d_kv if shape.config.model_type == "qwen2" else 0
+    attention = 2 * shape.d_model * (shape.d_model + shape.d_kv) + biases
+    block = attention + 3 * shape.d_model * shape.d_mlp + 2 * shape.d_model
+    vocabularies = 1 if shape.config.tie_word_embeddings else 2
+    return shape.n_layers * block + shape.d_model + vocabularies * shape.head_params
 
 
 @dataclass(frozen=True)
@@ -130,9 +82,9 @@ class Work:
         s = self.shape
         copies = self.sums > self.item
         return {
-            "weights": s.params * self.item,
-            "folded q, k, v": s.layers * (s.d_model + 2 * s.kv) * s.d_model * self.sums,
-            "output projections, widened": s.layers * s.d_model**2 * self.sums * copies,
+            "weights": params_of(s) * self.item,
+            "folded q, k, v": s.n_layers * (s.d_model + 2 * s.d_kv) * s.d_model * self.sums,
+            "output projections, widened": s.n_layers * s.d_model**2 * self.sums * copies,
         }
 
     def run(self, *, by_head: bool) -> float:
@@ -142,8 +94,8 @@ class Work:
             by_head: Keys and values are there for every query head, as where gradients are taken.
         """
         s = self.shape
-        projected = 3 * s.d_model if by_head else s.d_model + 2 * s.kv
-        return self.tokens * self.item * (s.layers * (5 * s.d_model + projected) + 3 * s.d_model)
+        projected = 3 * s.d_model if by_head else s.d_model + 2 * s.d_kv
+        return self.tokens * self.item * (s.n_layers * (5 * s.d_model + projected) + 3 * s.d_model)
 
     def graph(self) -> float:
         """What autograd keeps of one run to go back, beside what is written down; inputs of frozen weights it does not.
@@ -154,23 +106,23 @@ class Work:
         s = self.shape
         widened = 2 * s.d_model * self.sums * (1 if self.sums > self.item else 0)
         normed = 0 if self.sums > self.item else 2 * s.d_model * self.item
-        return self.tokens * s.layers * (widened + normed + (2 * s.d_model + 3 * s.d_mlp) * self.item)
+        return self.tokens * s.n_layers * (widened + normed + (2 * s.d_model + 3 * s.d_mlp) * self.item)
 
     def gradients(self, steps: int) -> float:
         """Gradients as they are kept over steps: q, k, v of every head, MLP; and streams with factors, one a step."""
         s = self.shape
-        return self.tokens * self.sums * s.layers * (4 * s.d_model + steps * (s.d_model + 3 * s.heads))
+        return self.tokens * self.sums * s.n_layers * (4 * s.d_model + steps * (s.d_model + 3 * s.n_heads))
 
     def deltas(self) -> float:
         """Differences of heads and MLPs before the output projection."""
-        return self.tokens * self.sums * self.shape.layers * 2 * self.shape.d_model
+        return self.tokens * self.sums * self.shape.n_layers * 2 * self.shape.d_model
 
     def attribution(self) -> dict[str, float]:
         """EAP-IG in its two stages: the passes, at the last step, and the scoring of a chunk of tokens."""
         s, chunk = self.shape, min(self.chunk, self.tokens)
-        rows = 3 * s.heads + 1
-        columns = min(LAYERS_AT_ONCE, s.layers) * rows
-        found = self.tokens * s.layers * 4 * s.d_model * self.item
+        rows = 3 * s.n_heads + 1
+        columns = min(LAYERS_AT_ONCE, s.n_layers) * rows
+        found = self.tokens * s.n_layers * 4 * s.d_model * self.item
         return {
             "passes: clean run written down": self.run(by_head=False),
             "passes: counterfactual run written down": self.run(by_head=True),
@@ -180,19 +132,19 @@ class Work:
             "passes: gradients of the steps before": self.gradients(self.steps - 1),
             "passes: gradients found": found,
             "scoring: differences and gradients": self.deltas() + self.gradients(self.steps),
-            "scoring: sources of a chunk": chunk * self.sums * s.sources * s.d_model,
+            "scoring: sources of a chunk": chunk * self.sums * s.graph.n_sources * s.d_model,
             "scoring: destinations of a chunk": chunk * self.sums * (columns + rows) * s.d_model,
-            "scoring: scores": 8 * s.sources * (s.layers * rows + 1),
+            "scoring: scores": 8 * s.graph.n_sources * (s.n_layers * rows + 1),
         }
 
     def evaluation(self) -> dict[str, float]:
         """A circuit in which every destination reads a set of sources of its own."""
         s = self.shape
-        rows = 3 * s.heads
-        columns = min(LAYERS_AT_ONCE, s.layers) * (rows + 1)
+        rows = 3 * s.n_heads
+        columns = min(LAYERS_AT_ONCE, s.n_layers) * (rows + 1)
         return {
             "both runs written down": 2 * self.run(by_head=False),
-            "sources": self.tokens * self.sums * s.sources * s.d_model,
+            "sources": self.tokens * self.sums * s.graph.n_sources * s.d_model,
             "streams of four layers": self.tokens * self.sums * columns * s.d_model,
             "weights of one layer's slots": self.sums * rows * s.head_dim * s.d_model,
         }
@@ -215,7 +167,7 @@ def pairs_of(work: Work) -> PairBatch:
 def measured(work: Work, dtype: torch.dtype) -> Iterator[tuple[str, float]]:
     """Peaks of each stage over what the model itself takes."""
     with FakeTensorMode(allow_non_fake_inputs=True):
-        hf = AutoModelForCausalLM.from_config(work.shape.config(), dtype=dtype)
+        hf = work.shape.model("cpu", dtype)
         model, batch = LanguageModel(hf), pairs_of(work)
         with LiveBytes() as live:
             live.count([*hf.parameters(), *hf.buffers()])
@@ -231,15 +183,13 @@ def measured(work: Work, dtype: torch.dtype) -> Iterator[tuple[str, float]]:
             del products
             live.peak = live.now
             sides = prepare(model, batch, None)
-            graph = model.graph
-            edges = np.random.default_rng(0).random(graph.shape) < SHARE
             with torch.no_grad():
-                circuit_logits(model, sides, prune(graph, edges & graph.real_mask))
+                circuit_logits(model, sides, random_circuit(model.graph, SHARE))
             yield "evaluation", live.peak - start
 
 
 @click.command()
-@click.option("--shape", type=click.Choice(list(SHAPES)), default="llama-3.1-8b", show_default=True)
+@click.option("--shape", type=click.Choice(list(LLAMA_KIND)), default="llama-3.1-8b", show_default=True)
 @click.option("--batch", default=8, show_default=True, help="Pairs.")
 @click.option("--length", default=64, show_default=True, help="Tokens of a prompt.")
 @click.option("--steps", default=5, show_default=True, help="Steps of EAP-IG.")

@@ -12,10 +12,7 @@ before they are timed. So few prompts favour the usual way: mibench's share of f
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +23,8 @@ import click
 import numpy as np
 import straightforward
 import torch
+from costs import Tasks, Times, beside_targets, check, finish, in_units, measure, table
+from inputs import LEFT_5, MODEL, MODEL_NOTE, prompts_of_one_length
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.core.specs import Level, Ranking
@@ -37,16 +36,10 @@ from mibench.graph.circuit import Circuit
 from mibench.graph.select import circuit_of_edges, requested
 from mibench.models.load import load_hf
 from mibench.runner.cells.meter import Meter
-from mibench.tasks.encode import EncodedPair, encode
-from mibench.tasks.load import load_task
+from mibench.tasks.encode import EncodedPair
 from mibench.tracks.select import circuits_of
 
-N_PROMPTS = 20
 N_COMPARED = 5
-LEFT_5 = tuple(step / 5 for step in range(5))
-AGREE = 1e-4
-"""How closely both ways must agree, relative to the largest score or in logits."""
-
 TARGETS = {
     "hooked forward": 1.1,
     "EAP": 3.6,
@@ -70,11 +63,8 @@ class Ground:
     @classmethod
     def load(cls, length: int | None) -> Ground:
         """The model, and the first prompts of one length (the commonest by default)."""
-        hf = load_hf("smollm2-135m")
-        pairs = encode(load_task("ioi").pairs("test"), hf.tokenizer, hf.vocab_size)
-        length = length or statistics.mode(pair.length for pair in pairs)
-        chosen = [pair for pair in pairs if pair.length == length][:N_PROMPTS]
-        model = LanguageModel(hf.model)
+        hf = load_hf(MODEL)
+        model, chosen = LanguageModel(hf.model), prompts_of_one_length(hf, length)
         return cls(model, chosen, attribute_edges(model, chosen, Attribution(LEFT_5)))
 
     def fewer(self, n: int) -> Ground:
@@ -111,7 +101,7 @@ class Ground:
             forward(self.model, self.model.anatomy.embed(torch.tensor([pair.clean for pair in self.pairs])), None)
 
 
-def work(ground: Ground) -> dict[str, Callable[[], object]]:
+def work(ground: Ground) -> Tasks:
     """What is timed, by name; the first is the unit."""
     model, pairs, unshared = ground.model, ground.pairs, ground.unshared
 
@@ -144,12 +134,12 @@ def work(ground: Ground) -> dict[str, Callable[[], object]]:
     }
 
 
-def both_ways(ground: Ground) -> dict[str, Callable[[], object]]:
+def both_ways(ground: Ground) -> Tasks:
     """The same done by mibench and the usual way, after checking that both give the same."""
     model, pairs, plain = ground.model, ground.pairs, straightforward.PlainLlama(ground.model.hf)
     expected = straightforward.attribute(plain, pairs, 5).numpy()
     check("EAP-IG scores", np.abs(expected - ground.scores).max() / np.abs(expected).max())
-    found: dict[str, Callable[[], object]] = {
+    found: Tasks = {
         "plain": ground.plain,
         "EAP": lambda: attribute_edges(model, pairs, Attribution()),
         "usual EAP": lambda: straightforward.attribute(plain, pairs, 0),
@@ -166,38 +156,26 @@ def both_ways(ground: Ground) -> dict[str, Callable[[], object]]:
     return found
 
 
-def check(what: str, difference: float) -> None:
-    """Refuse to time two things that are not the same."""
-    if not difference < AGREE:
-        raise SystemExit(f"{what} of both ways differ by {difference:.1e}: nothing is timed.")
-
-
-def cpu_seconds(task: Callable[[], object]) -> float:
-    """Processor seconds of one call."""
-    start = time.process_time()
-    task()
-    return time.process_time() - start
-
-
-def measure(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every task, after one call to warm up, interleaved."""
-    for task in tasks.values():
-        task()
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(repeats):
-        for name, task in tasks.items():
-            times[name].append(cpu_seconds(task))
-    return times
-
-
-def ratios(times: dict[str, list[float]]) -> dict[str, list[float]]:
+def ratios(times: Times) -> dict[str, list[float]]:
     """Median, smallest and largest cost of every task in units; a circuit alone is without both runs."""
-    unit = statistics.median(next(iter(times.values())))
-    found = {name: [statistics.median(each), min(each), max(each)] for name, each in times.items()}
+    found = in_units(times)
     runs = found["both runs, no circuit"][0]
-    for size in ("1 %", "50 %"):
-        found[f"{size} circuit"] = [each - runs for each in found[f"{size} circuit and both runs"]]
-    return {name: [each / unit for each in three] for name, three in found.items()}
+    alone = {name: found[f"{name} and both runs"] for name in ("1 % circuit", "50 % circuit")}
+    return found | {name: [each - runs for each in three] for name, three in alone.items()}
+
+
+def comparison(times: Times) -> dict[str, list[float]]:
+    """Median costs of mibench and of the usual way in units, by task."""
+    found = {name: three[0] for name, three in in_units(times).items()}
+    return {name: [found[name], found[f"usual {name}"]] for name in found if f"usual {name}" in found}
+
+
+def compared_lines(compared: dict[str, list[float]]) -> tuple[str, ...]:
+    """The comparison as text."""
+    return tuple(
+        f"{name:45s} {ours:7.2f}   usual way {usual:7.2f}: {usual / ours:5.1f} times ({N_COMPARED} prompts)"
+        for name, (ours, usual) in compared.items()
+    )
 
 
 @click.command()
@@ -211,48 +189,12 @@ def main(repeats: int, length: int | None, *, compare: bool, as_json: bool) -> N
     with Meter() as meter:
         ground = Ground.load(length)
         times = measure(work(ground), repeats)
-    peak = meter.cost().peak_bytes or 0
-    compared = measure(both_ways(ground.fewer(N_COMPARED)), repeats) if compare else {}
-    found = ratios(times)
-    result = {
-        "model": "smollm2-135m (dequantised from GGUF Q4_1), float32",
-        "prompts": len(ground.pairs),
-        "tokens": ground.pairs[0].length,
-        "shared_prefix": min(pair.first_difference or 0 for pair in ground.pairs),
-        "repeats": repeats,
-        "unit_cpu_seconds": statistics.median(next(iter(times.values()))),
-        "peak_gib": peak / 2**30,
-        "ratios": found,
-        "missed": [name for name, target in TARGETS.items() if found[name][0] > target],
-        "compared": {
-            name: [
-                statistics.median(compared[key]) / statistics.median(compared["plain"])
-                for key in (name, f"usual {name}")
-            ]
-            for name in compared
-            if f"usual {name}" in compared
-        },
-    }
-    click.echo(json.dumps(result, indent=2) if as_json else table(result))
-    raise SystemExit(1 if result["missed"] else 0)
-
-
-def table(result: dict) -> str:
-    """The result as text."""
-    prompts = f"{result['prompts']} IOI prompts of {result['tokens']} tokens"
-    unit, peak = f"{result['unit_cpu_seconds']:.3f} s", f"{result['peak_gib']:.2f} GiB"
-    lines = [
-        f"{result['model']}; {prompts}, first difference at {result['shared_prefix']}",
-        f"one thread, CPU time, medians of {result['repeats']} (range); unit {unit}; peak memory {peak}",
-    ]
-    for name, (median, low, high) in result["ratios"].items():
-        target = f"   target {TARGETS[name]:4.1f}" if name in TARGETS else ""
-        lines.append(f"{name:42s} {median:7.2f}   ({low:.2f} to {high:.2f}){target}")
-    for name, (ours, usual) in result["compared"].items():
-        lines.append(
-            f"{name:42s} {ours:7.2f}   usual way {usual:7.2f}: {usual / ours:5.1f} times ({N_COMPARED} prompts)"
-        )
-    return "\n".join([*lines, f"Missed: {', '.join(result['missed']) or 'none'}"])
+    compared = comparison(measure(both_ways(ground.fewer(N_COMPARED)), repeats)) if compare else {}
+    tokens, prefix = ground.pairs[0].length, min(pair.first_difference or 0 for pair in ground.pairs)
+    result = {"model": MODEL_NOTE, "prompts": len(ground.pairs), "tokens": tokens, "shared_prefix": prefix}
+    result |= beside_targets(times, ratios(times), TARGETS, meter.cost().peak_bytes)
+    about = f"{len(ground.pairs)} IOI prompts of {tokens} tokens, first difference at {prefix}"
+    finish(result | {"compared": compared}, table(result, about, compared_lines(compared)), as_json=as_json)
 
 
 if __name__ == "__main__":

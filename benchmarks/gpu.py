@@ -17,9 +17,7 @@ from __future__ import annotations
 import gc
 import json
 import platform
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from typing import Any
 import click
 import torch
 import transformers
+from costs import cpu_seconds, resident_peak
 from gpu_ground import Ground, Passes
 from gpu_work import Work, works
 from shapes import SHAPES, Shape
@@ -71,9 +70,7 @@ class Machine:
     def seconds(self, task: Callable[[], object]) -> float:
         """Of one call: wall time between two synchronisations, or processor time."""
         if not self.cuda:
-            start = time.process_time()
-            task()
-            return time.process_time() - start
+            return cpu_seconds(task)
         torch.cuda.synchronize(self.device)
         start = time.perf_counter()
         task()
@@ -95,8 +92,7 @@ class Machine:
         """Largest use, in bytes."""
         if self.cuda:
             return int(torch.cuda.max_memory_allocated(self.device))
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return resident_peak()
 
     def described(self, dtype: str) -> str:
         """The device and all versions, in a line."""

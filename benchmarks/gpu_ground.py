@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from inputs import interchanges_of, untrained_topk
 from shapes import Shape
 from torch import Tensor
 
 from mibench.artifacts.circuit import CircuitScores
-from mibench.artifacts.dictionaries.dictionary import Dictionary, Place, Rule
+from mibench.artifacts.dictionaries.dictionary import Dictionary, Place
 from mibench.core.hook_points import HookPoint
 from mibench.core.specs import Level
 from mibench.engine.activations.source import Activations
@@ -111,7 +113,7 @@ class Ground:
         return torch.tensor([pair.clean for pair in self.pairs], device=self.model.device)
 
     @property
-    def batching(self) -> dict[str, int]:
+    def batching(self) -> dict[str, Any]:
         """All prompts in one batch."""
         return {"batch_size": len(self.pairs), "batch_tokens": self.all_tokens}
 
@@ -125,22 +127,7 @@ class Ground:
     @cached_property
     def rows(self) -> list[EncodedInterchange]:
         """The prompts as bases and sources of interchanges."""
-        last = {"last": (self.tokens - 1,)}
-        return [
-            EncodedInterchange(
-                id=pair.id,
-                set="all",
-                base=pair.clean,
-                source=pair.counterfactual,
-                base_positions=last,
-                source_positions=last,
-                accepted=(pair.incorrect,),
-                base_accepted=(pair.correct,),
-                source_accepted=(),
-                cause=True,
-            )
-            for pair in self.pairs
-        ]
+        return interchanges_of(self.pairs, {"last": (self.tokens - 1,)})
 
     @property
     def point(self) -> HookPoint:
@@ -155,15 +142,8 @@ class Ground:
     @cached_property
     def dictionary(self) -> Dictionary:
         """A TopK dictionary that was not trained."""
-        w_dec = np.random.default_rng(0).standard_normal((self.width, self.shape.d_model), dtype=np.float32)
-        tensors = {
-            "w_enc": np.ascontiguousarray(w_dec.T),
-            "w_dec": w_dec,
-            "b_enc": np.zeros(self.width, np.float32),
-            "b_dec": np.zeros(self.shape.d_model, np.float32),
-        }
-        rule = Rule("topk", pre_bias=True, k=min(SAE_K, self.width))
-        return Dictionary(Place(self.shape.name, self.point), "topk", rule, tensors)
+        place, k = Place(self.shape.name, self.point), min(SAE_K, self.width)
+        return untrained_topk(place, self.shape.d_model, self.width, k)
 
     @cached_property
     def coder(self) -> Coder:

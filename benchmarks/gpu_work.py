@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from gpu_ground import SAE_K, SAE_STEPS, Ground, Noise
+from gpu_ground import SAE_K, SAE_STEPS, Ground, Noise, Passes
+from inputs import LEFT_5
 from torch import Tensor
 
 from mibench.artifacts.dictionaries.dictionary import Place
@@ -20,13 +21,11 @@ from mibench.engine.attribution.edges import Attribution, attribute_edges
 from mibench.engine.circuits.evaluate import Evaluation, evaluate
 from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.interchange.options import InterchangeOptions, SiteEdit
-from mibench.engine.meter import PassCounter
 from mibench.methods.alignment.rotations import orthonormal
 from mibench.methods.dictionary_view import DictionaryView
 from mibench.methods.method import METHODS
 from mibench.tracks.sae.core_sums import SubjectSums, TargetSums
 
-LEFT_5 = tuple(step / 5 for step in range(5))
 DIRECTIONS = 16
 
 
@@ -42,7 +41,7 @@ class Work:
     """
 
     name: str
-    task: Callable[[PassCounter], object]
+    task: Callable[[Passes], object]
     tokens: int
     operations: float = 0.0
 
@@ -68,12 +67,12 @@ class DasStep:
         self._adam = torch.optim.AdamW([self._weight], lr=1e-3, weight_decay=0)
         self._labels = torch.tensor([ground.rows[row].label[0] for row in self._batch.rows], device=model.device)
 
-    def __call__(self, counter: PassCounter) -> Tensor:
+    def __call__(self, counter: Passes) -> Tensor:
         """Logits, loss, gradient, update."""
         logits = self._batch.logits((SiteEdit(self._site, self._edit),))[:, 0]
         loss = torch.nn.functional.cross_entropy(logits.float(), self._labels)
         self._adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         counter.forward(self._share)
         counter.backward(self._share)
@@ -84,14 +83,14 @@ class DasStep:
         return base + (source - base) @ rotation @ rotation.T
 
 
-def swaps(ground: Ground, counter: PassCounter) -> object:
+def swaps(ground: Ground, counter: Passes) -> object:
     """A full swap at the last token of every layer, one after the other."""
     plans = [(SiteEdit(Site(layer, "last"), lambda _, source: source),) for layer in range(ground.shape.n_layers)]
     options = InterchangeOptions(**ground.batching)
     return Interchanges(ground.model, ground.rows, options, counter).run(plans)
 
 
-def train_dictionary(ground: Ground, _: PassCounter) -> object:
+def train_dictionary(ground: Ground, _: Passes) -> object:
     """Some steps of TopK from nothing, so the draw of the weights is in it."""
     method = METHODS.load("topk")
     source = Noise(ground.all_tokens, ground.shape.d_model, ground.model.device)
@@ -100,13 +99,13 @@ def train_dictionary(ground: Ground, _: PassCounter) -> object:
     return method.function(view, **method.parameters(given))
 
 
-def activations(ground: Ground, counter: PassCounter) -> Tensor:
+def activations(ground: Ground, counter: Passes) -> Tensor:
     """Activations half-way up."""
     counter.forward(len(ground.pairs) * (ground.point.layer + 1) / ground.shape.n_layers)
     return read(ground.model, ground.ids, [ground.point])[ground.point]
 
 
-def score_dictionary(ground: Ground, counter: PassCounter) -> object:
+def score_dictionary(ground: Ground, counter: Passes) -> object:
     """An activation pass with the sums of a dictionary."""
     x = activations(ground, counter).to(ground.model.accumulate)
     scored = torch.ones_like(ground.ids, dtype=torch.bool)
@@ -118,7 +117,7 @@ def score_dictionary(ground: Ground, counter: PassCounter) -> object:
     return sums
 
 
-def losses(ground: Ground, counter: PassCounter) -> object:
+def losses(ground: Ground, counter: Passes) -> object:
     """Losses of the clean run, of a reconstruction and of zero ablation, logits at all positions."""
     after = 1 - (ground.point.layer + 1) / ground.shape.n_layers
     counter.forward(len(ground.pairs) * (1 + 2 * after))
@@ -136,10 +135,10 @@ def works(ground: Ground) -> Iterator[Work]:
     coding = 2.0 * tokens * d_model * width
     vocabulary = 3 * len(pairs) * 2.0 * ground.shape.head_params * (ground.tokens - 1)
 
-    def eap(alphas: tuple[float, ...]) -> Callable[[PassCounter], object]:
+    def eap(alphas: tuple[float, ...]) -> Callable[[Passes], object]:
         return lambda counter: attribute_edges(model, pairs, Attribution(alphas, **batching), counter)
 
-    def curve(n: int) -> Callable[[PassCounter], object]:
+    def curve(n: int) -> Callable[[Passes], object]:
         return lambda counter: evaluate(model, pairs, ground.circuits[10 - n :], Evaluation(**batching), counter)
 
     yield Work("forward", ground.plain, tokens)
@@ -161,11 +160,11 @@ def works(ground: Ground) -> Iterator[Work]:
     )
 
 
-def _later(make: Callable[[], Callable[[PassCounter], object]]) -> Callable[[PassCounter], object]:
+def _later(make: Callable[[], Callable[[Passes], object]]) -> Callable[[Passes], object]:
     """Made when it is first called, so that what runs out of memory is this row."""
-    made: list[Callable[[PassCounter], object]] = []
+    made: list[Callable[[Passes], object]] = []
 
-    def call(counter: PassCounter) -> object:
+    def call(counter: Passes) -> object:
         if not made:
             made.append(make())
         return made[0](counter)

@@ -5,11 +5,12 @@ python benchmarks/memory.py [--batch-size 100] [--batch-tokens 512]
 
 from __future__ import annotations
 
-import resource
-import sys
+from typing import Any
 
 import click
 import torch
+from costs import resident_peak
+from inputs import LEFT_5, MODEL
 
 from mibench.artifacts.circuit import CircuitScores
 from mibench.core.specs import Level
@@ -25,10 +26,9 @@ from mibench.tracks.select import circuits_of
 LIMIT_GIB = 3.0
 
 
-def peak_gib() -> float:
-    """Peak resident memory of this process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+def tell(what: str) -> None:
+    """Print the peak so far."""
+    click.echo(f"{what:17} {resident_peak() / 2**30:.2f} GiB")
 
 
 @click.command()
@@ -38,17 +38,17 @@ def peak_gib() -> float:
 def main(limit: int, batch_size: int, batch_tokens: int) -> None:
     """Print the peak after loading, EAP-IG with 5 steps, and both curves; exit 1 above 3 GiB."""
     torch.set_num_threads(1)
-    hf = load_hf("smollm2-135m")
+    hf = load_hf(MODEL)
     pairs = encode(load_task("ioi").pairs("test", limit), hf.tokenizer, hf.vocab_size)
     model = LanguageModel(hf.model)
-    click.echo(f"model loaded      {peak_gib():.2f} GiB")
-    batching = {"batch_size": batch_size, "batch_tokens": batch_tokens}
-    scores = attribute_edges(model, pairs, Attribution(tuple(step / 5 for step in range(5)), **batching))
-    click.echo(f"EAP-IG, 5 steps   {peak_gib():.2f} GiB")
+    tell("model loaded")
+    batching: dict[str, Any] = {"batch_size": batch_size, "batch_tokens": batch_tokens}
+    scores = attribute_edges(model, pairs, Attribution(LEFT_5, **batching))
+    tell("EAP-IG, 5 steps")
     made = CircuitScores(model.graph, Level.EDGE, scores, d_model=model.anatomy.d_model)
     evaluate(model, pairs, [one.circuit for one in circuits_of(made)], Evaluation(**batching))
-    click.echo(f"both curves       {peak_gib():.2f} GiB")
-    raise SystemExit(1 if peak_gib() > LIMIT_GIB else 0)
+    tell("both curves")
+    raise SystemExit(1 if resident_peak() / 2**30 > LIMIT_GIB else 0)
 
 
 if __name__ == "__main__":

@@ -12,21 +12,20 @@ way is three whole passes, and both ways must agree on cross-entropies before th
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import click
 import numpy as np
 import torch
-from circuit import check, measure
+from costs import Tasks, Times, beside_targets, check, finish, in_units, measure, spread, table, unit_of
+from inputs import MODEL, MODEL_NOTE, untrained_topk
 from torch import Tensor
 
-from mibench.artifacts.dictionaries.dictionary import Dictionary, Place, Rule
+from mibench.artifacts.dictionaries.dictionary import Place
 from mibench.core.hook_points import HookPoint
 from mibench.engine.activations.capture import read
 from mibench.engine.activations.splice import Splice
@@ -54,11 +53,12 @@ class Ground:
     @classmethod
     def load(cls, contexts: int) -> Ground:
         """The model, random tokens, and three dictionaries."""
-        hf = load_hf("smollm2-135m")
+        hf = load_hf(MODEL)
         model = LanguageModel(hf.model)
         ids = torch.randint(0, hf.vocab_size, (contexts, CONTEXT), generator=torch.Generator().manual_seed(0))
-        coders = tuple(Coder(random_dictionary(seed), device=model.device, dtype=model.dtype) for seed in range(3))
-        return cls(model, ids, coders)
+        width = model.anatomy.d_model
+        made = [untrained_topk(Place(MODEL, POINT), width, WIDTH, K, seed) for seed in range(3)]
+        return cls(model, ids, tuple(Coder(one, device=model.device, dtype=model.dtype) for one in made))
 
     def plain(self) -> Tensor:
         """The unit."""
@@ -108,7 +108,7 @@ class Ground:
     def losses_target(self) -> float:
         """At most so many units: layers once and twice from the hook point on, the vocabulary matrix three times."""
         anatomy = self.model.anatomy
-        vocabulary = self.model.hf.get_output_embeddings().weight.numel()
+        vocabulary: int = self.model.hf.get_output_embeddings().weight.numel()
         layers = sum(parameter.numel() for block in anatomy.blocks for parameter in _weights(block))
         again = 1 - (LAYER + 1) / anatomy.n_layers
         return 1.15 * (layers * (1 + 2 * again) + 3 * vocabulary) / (layers + vocabulary) + 0.2
@@ -121,20 +121,7 @@ def _weights(block: Block) -> list[Tensor]:
     return [*block.attn.parameters(), *block.mlp.parameters()]
 
 
-def random_dictionary(seed: int) -> Dictionary:
-    """A TopK dictionary that was not trained."""
-    rng, d_model = np.random.default_rng(seed), 576
-    w_dec = rng.normal(size=(WIDTH, d_model)).astype(np.float32)
-    tensors = {
-        "w_enc": np.ascontiguousarray(w_dec.T),
-        "w_dec": w_dec,
-        "b_enc": np.zeros(WIDTH, np.float32),
-        "b_dec": np.zeros(d_model, np.float32),
-    }
-    return Dictionary(Place("smollm2-135m", POINT), "topk", Rule("topk", pre_bias=True, k=K), tensors)
-
-
-def work(ground: Ground) -> dict[str, Callable[[], object]]:
+def work(ground: Ground) -> Tasks:
     """What is timed, by name; the first is the unit."""
     return {
         "plain forward (the unit)": ground.plain,
@@ -152,27 +139,15 @@ def agree(ground: Ground) -> None:
         check("losses", float((ours - usual).abs().max()))
 
 
-def result_of(ground: Ground, times: dict[str, list[float]], peak: int) -> dict:
+def result_of(ground: Ground, times: Times, peak: int | None) -> dict[str, Any]:
     """Costs in units, beside targets."""
-    unit = statistics.median(next(iter(times.values())))
-    ratios = {name: [f(each) / unit for f in (statistics.median, min, max)] for name, each in times.items()}
-    shared = ratios["activation pass"][0]
+    ratios = in_units(times)
+    shared = ratios["activation pass"][0] * unit_of(times)
     three, one = times["activation pass, 3 dictionaries"], times["activation pass, 1 dictionary"]
-    each = [(b - a) / 2 / unit / shared for a, b in zip(one, three, strict=True)]
     further = "a further dictionary, in activation passes"
-    ratios[further] = [statistics.median(each), min(each), max(each)]
-    targets = {further: 0.15, LOSSES: ground.losses_target}
-    return {
-        "model": "smollm2-135m (dequantised from GGUF Q4_1), float32",
-        "contexts": len(ground.ids),
-        "tokens": ground.ids.numel(),
-        "repeats": len(three),
-        "unit_cpu_seconds": unit,
-        "peak_gib": peak / 2**30,
-        "ratios": ratios,
-        "targets": targets,
-        "missed": [name for name, target in targets.items() if ratios[name][0] > target],
-    }
+    ratios[further] = spread([(b - a) / 2 / shared for a, b in zip(one, three, strict=True)])
+    about = {"model": MODEL_NOTE, "contexts": len(ground.ids), "tokens": ground.ids.numel()}
+    return about | beside_targets(times, ratios, {further: 0.15, LOSSES: ground.losses_target}, peak)
 
 
 @click.command()
@@ -186,22 +161,8 @@ def main(repeats: int, contexts: int, *, as_json: bool) -> None:
         ground = Ground.load(contexts)
         agree(ground)
         times = measure(work(ground), repeats)
-    result = result_of(ground, times, meter.cost().peak_bytes or 0)
-    click.echo(json.dumps(result, indent=2) if as_json else table(result))
-    raise SystemExit(1 if result["missed"] else 0)
-
-
-def table(result: dict) -> str:
-    """The result as text."""
-    unit, peak = f"{result['unit_cpu_seconds']:.3f} s", f"{result['peak_gib']:.2f} GiB"
-    lines = [
-        f"{result['model']}; {result['contexts']} contexts, {result['tokens']} tokens",
-        f"one thread, CPU time, medians of {result['repeats']} (range); unit {unit}; peak memory {peak}",
-    ]
-    for name, (median, low, high) in result["ratios"].items():
-        target = f"   target {result['targets'][name]:5.2f}" if name in result["targets"] else ""
-        lines.append(f"{name:45s} {median:7.2f}   ({low:.2f} to {high:.2f}){target}")
-    return "\n".join([*lines, f"Missed: {', '.join(result['missed']) or 'none'}"])
+    result = result_of(ground, times, meter.cost().peak_bytes)
+    finish(result, table(result, f"{len(ground.ids)} contexts, {ground.ids.numel()} tokens"), as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import gc
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import click
 import numpy as np
 import torch
+from costs import cpu_seconds
 from scaling_axes import PLAIN, Axis, axes
 from scaling_plot import draw
 
@@ -113,14 +113,12 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def cpu_seconds(task: Callable[[], object]) -> float:
+def uncollected_seconds(task: Callable[[], object]) -> float:
     """Processor seconds of one call, without collecting what other calls left."""
     gc.collect()
     gc.disable()
     try:
-        start = time.process_time()
-        task()
-        return time.process_time() - start
+        return cpu_seconds(task)
     finally:
         gc.enable()
 
@@ -131,7 +129,7 @@ def measure(axis: Axis, repeats: int) -> list[Growth]:
     for tasks in made:
         for task in tasks.values():
             task()
-    times = {name: [[cpu_seconds(tasks[name]) for tasks in made] for _ in range(repeats)] for name in made[0]}
+    times = {name: [[uncollected_seconds(tasks[name]) for tasks in made] for _ in range(repeats)] for name in made[0]}
     x = tuple(axis.x(value) for value in axis.values)
     plain = times.get(PLAIN, [])
     return [Growth(axis.name, name, axis.values, x, seconds, plain) for name, seconds in times.items()]

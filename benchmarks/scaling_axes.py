@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from costs import Tasks
 from gpu_ground import Ground, Noise
+from inputs import LEFT_5, random_circuit
 from shapes import Shape
 from transformers import Gemma2Config, LlamaConfig
 
@@ -22,7 +24,6 @@ from mibench.engine.circuits.evaluate import Evaluation, evaluate
 from mibench.engine.interchange.interchanges import Interchanges
 from mibench.engine.interchange.options import SiteEdit
 from mibench.engine.meter import NoCounter
-from mibench.graph.circuit import Circuit, prune
 from mibench.methods.dictionary_view import DictionaryView
 from mibench.methods.method import METHODS
 from mibench.methods.variable_view import Ground as Sites
@@ -32,9 +33,7 @@ from mibench.runner.observe import Quiet
 from mibench.runner.settings import run_settings
 from mibench.tasks.variable_task import Training
 
-Tasks = dict[str, Callable[[], object]]
 PLAIN = "plain forward"
-LEFT_5 = tuple(step / 5 for step in range(5))
 VOCABULARY = 256
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "tiny_gpt2"
 METHOD_STEPS = 8
@@ -99,16 +98,9 @@ class Axis:
     x: Callable[[int], float] = float
 
 
-def random_circuit(on: Ground, share: float, seed: int = 0) -> Circuit:
-    """A circuit of a random share of the edges."""
-    graph = on.model.graph
-    chances = np.random.default_rng(seed).random(graph.shape)
-    return prune(graph, (chances < share) & graph.real_mask)
-
-
 def circuit_track(on: Ground) -> Tasks:
     """Attribution and evaluation."""
-    circuits = [random_circuit(on, share) for share in (0.1, 0.5)]
+    circuits = [random_circuit(on.model.graph, share) for share in (0.1, 0.5)]
     return {
         PLAIN: partial(on.plain, NoCounter()),
         "EAP": lambda: attribute_edges(on.model, on.pairs, Attribution()),
@@ -120,7 +112,7 @@ def circuit_track(on: Ground) -> Tasks:
 def circuits(base: Base, number: int) -> Tasks:
     """More circuits of one size."""
     on = base.ground
-    chosen = [random_circuit(on, 0.3, seed) for seed in range(number)]
+    chosen = [random_circuit(on.model.graph, 0.3, seed) for seed in range(number)]
     evaluated = partial(evaluate, on.model, on.pairs, chosen, Evaluation())
     return {PLAIN: partial(on.plain, NoCounter()), "evaluation": evaluated}
 
@@ -128,7 +120,7 @@ def circuits(base: Base, number: int) -> Tasks:
 def budget(base: Base, percent: int) -> Tasks:
     """A larger circuit."""
     on = base.ground
-    evaluated = partial(evaluate, on.model, on.pairs, [random_circuit(on, percent / 100)], Evaluation())
+    evaluated = partial(evaluate, on.model, on.pairs, [random_circuit(on.model.graph, percent / 100)], Evaluation())
     return {PLAIN: partial(on.plain, NoCounter()), "evaluation": evaluated}
 
 
@@ -186,11 +178,14 @@ def axes(*, quick: bool) -> list[Axis]:
     """Everything that grows; ``quick``: two small sizes of each, on a tiny model, to see that all of it works."""
     base = Base(width=16, layers=2, heads=2, examples=2, length=4) if quick else Base()
 
+    def sized(name: str, value: Any) -> Base:
+        return replace(base, **{name: value})
+
     def growing(name: str) -> Callable[[int], Tasks]:
-        return lambda value: circuit_track(replace(base, **{name: value}).ground)
+        return lambda value: circuit_track(sized(name, value).ground)
 
     def edges(name: str) -> Callable[[int], float]:
-        return lambda value: float(replace(base, **{name: value}).shape.graph.n_edges)
+        return lambda value: float(sized(name, value).shape.graph.n_edges)
 
     fewer, heads = replace(base, examples=min(16, base.examples)), replace(base, heads=2 * base.heads)
     gemma = replace(base, examples=min(8, base.examples), post_norm=True)

@@ -58,6 +58,21 @@ class Shape:
         return int(self.config.num_attention_heads)
 
     @property
+    def head_dim(self) -> int:
+        """Width of a head."""
+        return int(getattr(self.config, "head_dim", None) or self.d_model // self.n_heads)
+
+    @property
+    def d_kv(self) -> int:
+        """Width of the keys of a token, and of its values."""
+        return int(getattr(self.config, "num_key_value_heads", self.n_heads)) * self.head_dim
+
+    @property
+    def d_mlp(self) -> int:
+        """Width between the matrices of an MLP."""
+        return int(getattr(self.config, "intermediate_size", None) or 4 * self.d_model)
+
+    @property
     def graph(self) -> Graph:
         """The computation graph."""
         return Graph(self.n_layers, self.n_heads, parallel=False)
@@ -105,6 +120,21 @@ def _tiny() -> LlamaConfig:
     )
 
 
+def _smollm2() -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=49_152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
+    )
+
+
 def _qwen() -> Qwen2Config:
     return Qwen2Config(
         vocab_size=151_936,
@@ -137,13 +167,13 @@ def _gemma() -> Gemma2Config:
     )
 
 
-def _llama() -> LlamaConfig:
+def _llama(*, layers: int, heads: int, width: int, d_mlp: int) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=128_256,
-        hidden_size=4096,
-        intermediate_size=14_336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
+        hidden_size=width,
+        intermediate_size=d_mlp,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
         num_key_value_heads=8,
         max_position_embeddings=131_072,
         rms_norm_eps=1e-5,
@@ -157,9 +187,11 @@ SHAPES = {
     for shape in (
         Shape("tiny", _tiny()),
         Shape("gpt2", GPT2Config()),
+        Shape("smollm2-135m", _smollm2()),
         Shape("qwen2.5-0.5b", _qwen()),
         Shape("gemma-2-2b", _gemma(), "eager"),
-        Shape("llama-3.1-8b", _llama()),
+        Shape("llama-3.1-8b", _llama(layers=32, heads=32, width=4096, d_mlp=14_336)),
+        Shape("llama-3.1-70b", _llama(layers=80, heads=64, width=8192, d_mlp=28_672)),
     )
 }
 """By name, small ones first."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class PlainLlama:
         hf: The transformers model.
     """
 
-    def __init__(self, hf: torch.nn.Module) -> None:
+    def __init__(self, hf: Any) -> None:
         self.hf, self.heads = hf, hf.config.num_attention_heads
         self.graph = Graph(hf.config.num_hidden_layers, self.heads, parallel=False)
 
@@ -77,7 +78,7 @@ class PlainLlama:
         trace.inputs[column] = read
         return read
 
-    def _attend(self, block: torch.nn.Module, slots: list[Tensor], angles: tuple[Tensor, Tensor]) -> Tensor:
+    def _attend(self, block: Any, slots: list[Tensor], angles: tuple[Tensor, Tensor]) -> Tensor:
         attn, size = block.self_attn, block.self_attn.head_dim
         projected = []
         for read, module in zip(slots, (attn.q_proj, attn.k_proj, attn.v_proj), strict=True):

@@ -13,19 +13,19 @@ trains a 64-dimensional rotation at one site: logits, loss, gradient, Adam; the 
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import click
 import numpy as np
 import torch
-from circuit import N_PROMPTS, check, measure
+from costs import Tasks, Times, beside_targets, check, finish, in_units, measure, table
+from inputs import MODEL, MODEL_NOTE, interchanges_of, prompts_of_one_length
 from torch import Tensor
 
 from mibench.core.sites import Site
@@ -34,9 +34,7 @@ from mibench.engine.interchange.options import Intervention, SiteEdit
 from mibench.engine.model import LanguageModel
 from mibench.models.load import load_hf
 from mibench.runner.cells.meter import Meter
-from mibench.tasks.encode import encode
 from mibench.tasks.interchange import EncodedInterchange
-from mibench.tasks.load import load_task
 
 N_POSITIONS = 5
 N_HOOKED = 3
@@ -60,27 +58,10 @@ class Ground:
     @classmethod
     def load(cls) -> Ground:
         """The model, and the first prompts of the commonest length."""
-        hf = load_hf("smollm2-135m")
-        pairs = encode(load_task("ioi").pairs("test"), hf.tokenizer, hf.vocab_size)
-        length = statistics.mode(pair.length for pair in pairs)
-        positions = {str(back): (length - back,) for back in range(1, N_POSITIONS + 1)}
-        rows = [
-            EncodedInterchange(
-                id=pair.id,
-                set="all",
-                base=pair.clean,
-                source=pair.counterfactual,
-                base_positions=positions,
-                source_positions=positions,
-                accepted=((pair.incorrect[0],),),
-                base_accepted=((pair.correct[0],),),
-                source_accepted=(),
-                cause=True,
-            )
-            for pair in pairs
-            if pair.length == length
-        ]
-        return cls(LanguageModel(hf.model), rows[:N_PROMPTS])
+        hf = load_hf(MODEL)
+        pairs = prompts_of_one_length(hf)
+        positions = {str(back): (pairs[0].length - back,) for back in range(1, N_POSITIONS + 1)}
+        return cls(LanguageModel(hf.model), interchanges_of(pairs, positions))
 
     @property
     def length(self) -> int:
@@ -158,22 +139,22 @@ class Step:
         return self._update(logits, self._labels)
 
     def _edit(self, base: Tensor, source: Tensor) -> Tensor:
-        rotation = torch.linalg.qr(self._weight)[0]
+        rotation: Tensor = torch.linalg.qr(self._weight)[0]
         return base + (source - base) @ rotation @ rotation.T
 
     def _update(self, logits: Tensor, labels: Tensor) -> Tensor:
         loss = torch.nn.functional.cross_entropy(logits, labels)
         self._adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         return loss.detach()
 
 
-def work(ground: Ground) -> dict[str, Callable[[], object]]:
+def work(ground: Ground) -> Tasks:
     """What is timed, by name; the first is the unit."""
     layers, model, rows = ground.model.anatomy.n_layers, ground.model, ground.rows
     sweep = ground.sweep
-    found: dict[str, Callable[[], object]] = {
+    found: Tasks = {
         "plain forward (the unit)": ground.plain,
         "bases, no intervention": lambda: Interchanges(model, rows).plain(),
         f"sweep of {len(sweep)} sites": lambda: Interchanges(model, rows).run(sweep),
@@ -204,7 +185,7 @@ def with_hooks(ground: Ground, interventions: list[Intervention]) -> list[Tensor
     """Logits under each intervention, a whole pass each; sources are read beforehand, once."""
     sources = _sources(ground)
     with torch.no_grad():
-        return [ground.hooked(one[0].site, lambda _, site=one[0].site: sources[site]) for one in interventions]
+        return [ground.hooked(one[0].site, partial(swapped, source=sources[one[0].site])) for one in interventions]
 
 
 _READ: dict[Site, Tensor] = {}
@@ -228,28 +209,17 @@ def agree(ground: Ground) -> None:
     check("label log-probabilities", float(np.abs(ours - np.stack(usual)).max()))
 
 
-def result_of(ground: Ground, times: dict[str, list[float]], peak: int) -> dict:
+def result_of(ground: Ground, times: Times, peak: int | None) -> dict[str, Any]:
     """Costs in units, beside targets."""
-    unit = statistics.median(next(iter(times.values())))
-    ratios = {name: [f(each) / unit for f in (statistics.median, min, max)] for name, each in times.items()}
-    n_sites = len(ground.sweep)
+    ratios, n_sites = in_units(times), len(ground.sweep)
     ratios[f"usual sweep, extrapolated from {N_HOOKED} sites"] = [
         each * n_sites / N_HOOKED for each in ratios[f"{N_HOOKED} sites with hooks"]
     ]
     targets = {f"sweep of {n_sites} sites": ground.sweep_target} | {
         name_of(ground, layer, back): ground.target(layer, back) for layer, back in STEPS
     }
-    return {
-        "model": "smollm2-135m (dequantised from GGUF Q4_1), float32",
-        "prompts": len(ground.rows),
-        "tokens": ground.length,
-        "repeats": len(next(iter(times.values()))),
-        "unit_cpu_seconds": unit,
-        "peak_gib": peak / 2**30,
-        "ratios": ratios,
-        "targets": targets,
-        "missed": [name for name, target in targets.items() if ratios[name][0] > target],
-    }
+    about = {"model": MODEL_NOTE, "prompts": len(ground.rows), "tokens": ground.length}
+    return about | beside_targets(times, ratios, targets, peak)
 
 
 @click.command()
@@ -262,22 +232,8 @@ def main(repeats: int, *, as_json: bool) -> None:
         ground = Ground.load()
         agree(ground)
         times = measure(work(ground), repeats)
-    result = result_of(ground, times, meter.cost().peak_bytes or 0)
-    click.echo(json.dumps(result, indent=2) if as_json else table(result))
-    raise SystemExit(1 if result["missed"] else 0)
-
-
-def table(result: dict) -> str:
-    """The result as text."""
-    unit, peak = f"{result['unit_cpu_seconds']:.3f} s", f"{result['peak_gib']:.2f} GiB"
-    lines = [
-        f"{result['model']}; {result['prompts']} IOI prompts of {result['tokens']} tokens",
-        f"one thread, CPU time, medians of {result['repeats']} (range); unit {unit}; peak memory {peak}",
-    ]
-    for name, (median, low, high) in result["ratios"].items():
-        target = f"   target {result['targets'][name]:5.2f}" if name in result["targets"] else ""
-        lines.append(f"{name:45s} {median:7.2f}   ({low:.2f} to {high:.2f}){target}")
-    return "\n".join([*lines, f"Missed: {', '.join(result['missed']) or 'none'}"])
+    result = result_of(ground, times, meter.cost().peak_bytes)
+    finish(result, table(result, f"{len(ground.rows)} IOI prompts of {ground.length} tokens"), as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import PreTrainedModel
 
+from benchmarks.shapes import SHAPES
 from mibench.engine.attribution.edges import Attribution, edge_products
 from mibench.engine.base import prepare
 from mibench.engine.batches import PairBatch
@@ -43,7 +45,7 @@ class TestLiveBytes:
         with LiveBytes() as live:
             end = (start * 2).sin().sum()
             assert MIB <= live.now < MIB + 64
-            end.backward()
+            end.backward()  # type: ignore[no-untyped-call]
             gc.collect()
             assert MIB <= live.now < MIB + 64  # the gradient, in place of what was kept
         assert start.grad is not None
@@ -65,18 +67,11 @@ def test_a_device_without_memory_of_its_own_has_no_peak() -> None:
     assert device_peak([torch.device("cpu")]) is None
 
 
-def llama(n_layers: int) -> LlamaConfig:
-    """The shape of Llama-3.1-8B, or of its first layers."""
-    return LlamaConfig(
-        num_hidden_layers=n_layers,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        hidden_size=4096,
-        intermediate_size=14336,
-        vocab_size=128256,
-        tie_word_embeddings=False,
-        attn_implementation="sdpa",
-    )
+def llama(n_layers: int) -> PreTrainedModel:
+    """A model of the shape of Llama-3.1-8B, or of its first layers."""
+    shape = SHAPES["llama-3.1-8b"]
+    config = type(shape.config)(**shape.config.to_dict() | {"num_hidden_layers": n_layers})
+    return replace(shape, config=config).model("cpu", torch.bfloat16)
 
 
 def pairs(size: int, length: int) -> PairBatch:
@@ -88,7 +83,7 @@ def pairs(size: int, length: int) -> PairBatch:
 
 def peaks(n_layers: int, batch: PairBatch) -> tuple[int, int, int]:
     """Bytes of the model, and the peaks of EAP-IG with 5 steps and of half of the edges as a circuit."""
-    hf = AutoModelForCausalLM.from_config(llama(n_layers), dtype=torch.bfloat16)
+    hf = llama(n_layers)
     model = LanguageModel(hf)
     with LiveBytes() as live:
         live.count([*hf.parameters(), *hf.buffers()])
