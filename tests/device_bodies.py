@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from alignment_cases import HEADS, LAST, rows, view
+from core_family import evaluation
+from dictionary_examples import example
 from numpy.typing import NDArray
 from planted_activations import Planted, made_by, view_of
 from subjects import make_pairs
@@ -34,6 +38,8 @@ from mibench.methods.alignment.rotations import orthonormal, random_columns
 from mibench.methods.method import METHODS
 from mibench.methods.view import CircuitView
 from mibench.tracks.circuit import score_circuit
+from mibench.tracks.sae.core_sums import add_by_context
+from mibench.tracks.sae.evaluation import Subject
 from mibench.tracks.select import circuits_of
 
 Array = NDArray[np.float64]
@@ -187,6 +193,35 @@ def trained_dictionary(device: str) -> str:
     source = Planted(tokens=3000)
     shown = view_of(source, device=torch.device(device))
     return str(made_by("topk", source, view=shown, k=2).digest)
+
+
+@contextmanager
+def deterministic_only() -> Iterator[None]:
+    """Operations that may give other bits next time are refused, or done another way where torch has one."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def context_sums(device: str) -> bytes:
+    """Sums over the tokens of contexts, of numbers whose order can be told from the sum."""
+    draws = np.random.default_rng(0)
+    context = np.repeat(np.arange(9), draws.integers(0, 900, 9))
+    values = draws.normal(size=(len(context), 7)) * 10 ** draws.uniform(-9, 9, (len(context), 7))
+    sums = torch.zeros(9, 7, dtype=torch.float64, device=device)
+    add_by_context(sums, torch.from_numpy(context).to(device), torch.from_numpy(values).to(device))
+    return array(sums).tobytes()
+
+
+def core_pass(model: LanguageModel, folder: Path) -> list[bytes]:
+    """All columns that the core family finds of a dictionary on a model of `on`."""
+    found = example("batchtopk", D_MODEL, LATENTS)
+    one = Subject(found, Coder(found, device=model.device, dtype=model.accumulate))
+    (scores,) = evaluation(folder, model=model).score([one])
+    return [column.to_numpy().tobytes() for table in scores.tables.values() for _, column in table.items()]
 
 
 def held_by_torch(device: str) -> tuple[int, int]:

@@ -64,6 +64,23 @@ def test_a_method_trains_a_dictionary_and_it_is_scored(cell):
     assert record["cell"]["task"]["train_limit"] >= 1500
 
 
+def test_a_dry_run_finds_the_records_of_a_run_though_contexts_of_a_text_are_whole(cell):
+    (record,) = records_of(cell("run", *TOPK, "--split", "test", "--json"))
+    assert record["cell"]["task"]["train_limit"] % 1500
+    found = [cell("run", *TOPK, "--split", "test", "--dry-run", "--json").json["total"]["jobs_reused"]]
+    more = cell("run", *TOPK, "--split", "test", "--dry-run", "--json", train=("--train-tokens", 1600))
+    assert [*found, more.json["total"]["jobs_reused"]] == [1, 0]
+
+
+def test_a_record_of_a_tiny_run_is_reproduced(cell, run, network):
+    (record,) = records_of(cell("run", *TOPK, "--split", "test", "--out", "records", "--tiny", "--json"))
+    assert record["board"] == "tiny"
+    again = run("reproduce", "records-tiny", "--model", network[0], "--limit", 4, "--out", "again", "--json")
+    assert again.status == 0, again.err + again.out
+    (repeat,) = Store(Path("again")).query()
+    assert repeat.board == "tiny"
+
+
 def test_the_constant_mean_explains_no_variance_and_the_identity_all(cell):
     words = ("--method", "mean-dictionary", "--method", "identity", "--split", "test", "--json")
     mean, identity = records_of(cell("run", *words))

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from device_bodies import BODIES, FAMILIES, difference, expected, growth, on, one_cell, trained_dictionary
+from device_bodies import (
+    BODIES,
+    FAMILIES,
+    core_pass,
+    deterministic_only,
+    difference,
+    expected,
+    growth,
+    on,
+    one_cell,
+    trained_dictionary,
+)
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -28,6 +41,13 @@ def test_the_same_bits_every_time() -> None:
     assert BODIES["EAP-IG"](on("cpu", "qwen2")).tobytes() == BODIES["EAP-IG"](on("cpu", "qwen2")).tobytes()
     assert one_cell(on("cpu", "gpt_neox")) == one_cell(on("cpu", "gpt_neox"))
     assert trained_dictionary("cpu") == trained_dictionary("cpu")
+
+
+def test_scores_of_a_dictionary_are_the_same_bytes_where_only_deterministic_operations_are_let(tmp_path: Path) -> None:
+    plain = core_pass(on("cpu", "llama"), tmp_path)
+    with deterministic_only():
+        assert core_pass(on("cpu", "llama"), tmp_path) == plain
+    assert len(plain) > 20
 
 
 def test_no_tensor_is_held_after_a_cell() -> None:

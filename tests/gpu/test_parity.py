@@ -13,7 +13,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from device_bodies import BODIES, FAMILIES, difference, growth, on, one_cell, trained_dictionary
+from device_bodies import (
+    BODIES,
+    FAMILIES,
+    context_sums,
+    core_pass,
+    deterministic_only,
+    difference,
+    growth,
+    on,
+    one_cell,
+    trained_dictionary,
+)
 
 from mibench.cli.main import main
 from mibench.records.encode import stable_bytes
@@ -62,6 +73,22 @@ def test_the_same_bits_every_time(body: str, family: str) -> None:
 def test_the_same_cells_and_dictionaries_every_time() -> None:
     assert one_cell(on(DEVICE, "gemma2")) == one_cell(on(DEVICE, "gemma2"))
     assert trained_dictionary(DEVICE) == trained_dictionary(DEVICE)
+
+
+def test_sums_over_contexts_are_those_of_the_processor_to_the_last_bit() -> None:
+    assert context_sums(DEVICE) == context_sums("cpu")
+
+
+def test_scores_of_a_dictionary_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    assert core_pass(on(DEVICE, "llama"), tmp_path) == core_pass(on(DEVICE, "llama"), tmp_path)
+
+
+def test_so_they_are_where_only_deterministic_operations_are_let(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with deterministic_only():
+        assert core_pass(on(DEVICE, "llama"), tmp_path) == core_pass(on(DEVICE, "llama"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])

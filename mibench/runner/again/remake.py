@@ -26,6 +26,7 @@ from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import EXTRAS, RunSettings, run_settings
 from mibench.runner.sources import find_method
+from mibench.runner.tiny import BOARD
 from mibench.runner.variables.ground import labelled
 from mibench.tasks.load import REGISTRY
 
@@ -185,6 +186,7 @@ def _settings(record: RunRecord, here: Here, job: Job) -> RunSettings:
         "floor_draws": 0,
         "only": "all",
         "out": here.out,
+        "tiny": record.board == BOARD,
         "device": here.places.device or (made.device if made else "cpu"),
     }
     return run_settings(values | _batches(record) | _of_track(cell))

@@ -14,6 +14,7 @@ from mibench.engine.activations.source import ActivationSource
 from mibench.engine.activations.store import StoreRequest, open_store
 from mibench.models.cache import cache_root
 from mibench.runner.dictionaries.nulls import NULL_TOKENS, FrozenNulls
+from mibench.runner.dictionaries.small import WORDS, small_settings
 from mibench.runner.plan import Job
 from mibench.runner.settings import RunSettings
 from mibench.tasks.corpora.blocks import TokenBlocks, token_blocks
@@ -66,10 +67,10 @@ def evaluation_of(job: Job, bench: Workbench, settings: RunSettings) -> Evaluati
         DataError: The data cannot be used with this model, or the place is none.
     """
     task, place = load_dictionary_task(job.task), place_of(job, bench)
-    own = bench.dictionaries
-    key = (job.task, place, text_of(settings), settings.split, settings.limit, settings.convention, settings.storage)
+    own, text = bench.dictionaries, text_of(settings)
+    shown = (settings.split, settings.limit, settings.convention, settings.storage, settings.tiny)
+    key = (job.task, place, text, *shown)
     if key not in own.evaluations:
-        text = text_of(settings)
         ground = Ground(
             place=place,
             text=text,
@@ -79,15 +80,20 @@ def evaluation_of(job: Job, bench: Workbench, settings: RunSettings) -> Evaluati
             convention=settings.convention,
             cache=_folder(settings),
             batch_tokens=settings.batch_tokens or Ground.batch_tokens,
-            nulls=FrozenNulls(bench, place, lambda: _source(bench, place, settings, NULL_TOKENS))
+            nulls=FrozenNulls(bench, place, lambda: _source(bench, place, settings, _null_tokens(settings)))
             if task.model
             else None,
             counter=own.relay,
             progress=own.relay,
+            words=WORDS if settings.tiny else None,
         )
         family = importlib.import_module(f"mibench.tracks.sae.{task.family}")
-        own.evaluations[key] = family.prepare(task.settings, ground)
+        own.evaluations[key] = family.prepare(small_settings(task.settings) if settings.tiny else task.settings, ground)
     return own.evaluations[key]
+
+
+def _null_tokens(settings: RunSettings) -> int:
+    return min(NULL_TOKENS, settings.train_tokens) if settings.tiny else NULL_TOKENS
 
 
 def source_of(job: Job, bench: Workbench, settings: RunSettings) -> ActivationSource:

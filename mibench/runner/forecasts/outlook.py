@@ -194,7 +194,7 @@ def _has(stored: _Stored, job: Job, settings: RunSettings, work: Work) -> bool:
 
 def _is_of(record: RunRecord, job: Job, settings: RunSettings, work: Work) -> bool:
     """Whether a record is that of a job, as far as can be told without the digests of its model and data."""
-    cell, circuit = record.cell, job.track is Track.CIRCUIT
+    cell, circuit, of_text = record.cell, job.track is Track.CIRCUIT, job.track is Track.SAE
     said = (cell.track, cell.task.split, cell.convention, cell.level, cell.ablation)
     asked = (
         job.track,
@@ -209,8 +209,8 @@ def _is_of(record: RunRecord, job: Job, settings: RunSettings, work: Work) -> bo
         and cell.method == method_of(job)
         and settings.attention in (None, cell.model.attention)
         and _same_place(record, job, settings, work)
-        and _as_many(cell.task.limit, work.examples, limited=settings.limit is not None and job.track is not Track.SAE)
-        and _as_many(cell.task.train_limit, work.train, limited=settings.train_examples is not None)
+        and _as_many(cell.task.limit, work.examples, None if of_text or settings.limit is None else 0)
+        and _as_many(cell.task.train_limit, work.train, _slack(job, settings))
         and (job.control or extras <= set(record.tables))
     )
 
@@ -229,8 +229,15 @@ def _same_place(record: RunRecord, job: Job, settings: RunSettings, work: Work) 
     return read and (text == (settings.corpus, settings.context) or work.ground[-1] == "generated")
 
 
-def _as_many(recorded: int | None, asked: int | None, *, limited: bool) -> bool:
+def _slack(job: Job, settings: RunSettings) -> int | None:
+    """By how many a limit of training examples may be missed: contexts of a text are whole; None: there is no limit."""
+    if job.track is Track.SAE:
+        return settings.context
+    return None if settings.train_examples is None else 0
+
+
+def _as_many(recorded: int | None, asked: int | None, slack: int | None) -> bool:
     """Whether so many examples are those that are asked for; without a limit, a tokenizer may leave some out."""
     if recorded is None or asked is None:
         return True
-    return abs(recorded - asked) <= asked * _ROUNDED if limited else recorded <= asked
+    return recorded <= asked if slack is None else abs(recorded - asked) <= max(slack, asked * _ROUNDED)

@@ -35,7 +35,7 @@ from mibench.tasks.absorption.settings import HierarchySettings, LetterSettings
 from mibench.tasks.absorption.words import letter_prompts
 from mibench.tracks.sae.absorption_concepts import Concepts
 from mibench.tracks.sae.absorption_hedging import Hedging, KindLatents
-from mibench.tracks.sae.absorption_words import WordActivations, WordRows
+from mibench.tracks.sae.absorption_words import WordActivations, WordRows, first_words
 from mibench.tracks.sae.evaluation import Ground, Network, Scores, Subject
 
 CONCEPTS, WORDS, KINDS, LETTERS = "absorption-concepts", "absorption-words", "hedging-kinds", "absorption-letters"
@@ -136,7 +136,9 @@ class AbsorptionEvaluation:
 
     @cached_property
     def _rows(self) -> WordRows:
-        return WordRows.of(self._prompts(), self._ground.split, self._ground.limit)
+        prompts, words = self._prompts(), self._ground.words
+        shown = prompts if words is None else first_words(prompts, words)
+        return WordRows.of(shown, self._ground.split, self._ground.limit)
 
     def _prompts(self) -> tuple[WordPrompt, ...]:
         network, settings, bos = self._network, self._settings, self._ground.text.bos

@@ -63,13 +63,13 @@ class Hedging:
         return found | {hedging_null.name: missed}
 
     def table(self, own: KindLatents) -> pd.DataFrame:
-        """One row a kind that has a latent: how much this leans to members, and to the kind itself."""
+        """One row a kind that has a latent: how much this leans to members, if it has any, and to the kind itself."""
         kinds = self.kind_directions[own.kinds]
         return pd.DataFrame(
             {
                 "concept": [self._rows.concepts[kind] for kind in own.kinds],
-                "hedging": hedging(own.rows, own.kinds, self.members).top,
-                "hedging_of_direction": hedging(kinds, own.kinds, self.members).top,
+                "hedging": self._each(own.rows, own.kinds),
+                "hedging_of_direction": self._each(kinds, own.kinds),
                 "cosine_with_kind": np.einsum("kd,kd->k", own.rows, kinds),
             }
         )
@@ -92,6 +92,13 @@ class Hedging:
     @cached_property
     def _targets(self) -> FloatArray:
         return self._activations.targets
+
+    def _each(self, rows: FloatArray, kinds: np.ndarray) -> FloatArray:
+        """``hedging`` of each kind by itself; NaN, which tables hold as null, where too few members are scored."""
+        count = (self.members.kinds == kinds[:, None]).sum(axis=1)
+        found = np.full(len(kinds), np.nan)
+        found[(count > 0) & (2 * count <= len(self.members.kinds))] = hedging(rows, kinds, self.members).top
+        return found
 
     def _value(self, declared: Metric[..., Terms], latents: KindLatents) -> MetricValue:
         return metric_value(declared, declared(latents.rows, latents.kinds, self.members), self._resampling)

@@ -74,6 +74,16 @@ class WordRows:
         return np.asarray(scored[self.concept[scored] == concept])
 
 
+def first_words(prompts: Sequence[WordPrompt], count: int) -> tuple[WordPrompt, ...]:
+    """All prompts of the first so many words of each concept and split."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for one in prompts:
+        words = found.setdefault((one.concept, one.split), {})
+        if len(words) < count:
+            words[one.word] = None
+    return tuple(one for one in prompts if one.word in found[one.concept, one.split])
+
+
 class WordActivations:
     """Activations at the last token of each prompt; the model is run when they are first needed.
 

@@ -20,6 +20,21 @@ _OF_SUBJECT = ("squared_error", "squared_output", "dot", "output_norm", "norm_ra
                "latent_sum", "ordinary_error", LEGACY)  # fmt: skip
 
 
+def add_by_context(sums: Tensor, context: Tensor, values: Tensor) -> None:
+    """Add to the sums of contexts what their tokens have, one token after the other, whatever the device.
+
+    Args:
+        sums: Changed in place, ``[contexts, numbers]``.
+        context: The context of each token, ascending, ``[tokens]``.
+        values: What is added, ``[tokens, numbers]``.
+    """
+    rows, lengths = context.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
+    if len(rows):
+        # Of two dimensions, each segment is summed in order by one thread also on a graphics card, where adding by
+        # index would be by atomic adds, in any order.
+        sums[rows] += torch.segment_reduce(values, "sum", lengths=lengths, initial=0)
+
+
 class TargetSums:
     """What is known of the activations that are to be reconstructed, whatever the dictionary.
 
@@ -42,22 +57,19 @@ class TargetSums:
         self.tokens = scored.sum(1)
         self._starts, self._picked = np.concatenate([[0], self.tokens.cumsum()]), picked
         self._vectors = torch.zeros(n, width, dtype=torch.float64, device=device)
-        self._squares, self._norms = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(2))
         self._ordinary_vectors = torch.zeros_like(self._vectors)
-        self._ordinary, self._ordinary_squares = (torch.zeros_like(self._squares) for _ in range(2))
+        self._numbers = torch.zeros(n, 4, dtype=torch.float64, device=device)
         self._pool: list[Tensor] = []
 
     def add(self, batch: BlockBatch, targets: Tensor, context: Tensor) -> None:
         """Take the scored activations ``[tokens, d_out]`` of a batch, and the context of each, ``[tokens]``."""
         wide = targets.to(torch.float64)
         squares = wide.square().sum(-1)
-        self._vectors.index_add_(0, context, wide)
-        self._squares.index_add_(0, context, squares)
-        self._norms.index_add_(0, context, squares.sqrt())
-        kept = (squares.sqrt() <= self._limit).to(torch.float64)
-        self._ordinary.index_add_(0, context, kept)
-        self._ordinary_vectors.index_add_(0, context, wide * kept[:, None])
-        self._ordinary_squares.index_add_(0, context, squares * kept)
+        norms = squares.sqrt()
+        kept = (norms <= self._limit).to(torch.float64)
+        add_by_context(self._vectors, context, wide)
+        add_by_context(self._ordinary_vectors, context, wide * kept[:, None])
+        add_by_context(self._numbers, context, torch.stack([squares, norms, kept, squares * kept], 1))
         low, high = self._starts[batch.rows.start], self._starts[batch.rows.stop]
         here = self._picked[(self._picked >= low) & (self._picked < high)] - low
         self._pool.append(targets[torch.from_numpy(here).to(targets.device)])
@@ -74,14 +86,14 @@ class TargetSums:
 
     def columns(self) -> dict[str, np.ndarray]:
         """Columns of the table of contexts that are the same for all dictionaries."""
-        tokens, ordinary = torch.from_numpy(self.tokens).to(self._squares), self._ordinary
+        squares, norms, ordinary, ordinary_squares = self._numbers.T.contiguous()
         found = {
-            "squared_deviation": _spread(self._squares, self._vectors, tokens),
-            "squared_target": self._squares,
-            "target_norm": self._norms,
+            "squared_deviation": _spread(squares, self._vectors, torch.from_numpy(self.tokens).to(squares)),
+            "squared_target": squares,
+            "target_norm": norms,
             "ordinary": ordinary,
-            "ordinary_deviation": _spread(self._ordinary_squares, self._ordinary_vectors, ordinary),
-            "ordinary_target": self._ordinary_squares,
+            "ordinary_deviation": _spread(ordinary_squares, self._ordinary_vectors, ordinary),
+            "ordinary_target": ordinary_squares,
         }
         counts = {"tokens": self.tokens, "entries": self.tokens * self._vectors.shape[1]}
         return counts | {name: values.cpu().numpy() for name, values in found.items()}
@@ -113,8 +125,8 @@ class SubjectSums:
     def __init__(self, coder: Coder, n_contexts: int, *, legacy: bool = False, limit: float = math.inf) -> None:
         device, d_sae, self._limit = coder.decoder.device, coder.d_sae, limit
         self._coder, self._legacy = coder, legacy
-        names = _OF_SUBJECT if legacy else _OF_SUBJECT[:-1]
-        self._sums = {name: torch.zeros(n_contexts, dtype=torch.float64, device=device) for name in names}
+        self._names = _OF_SUBJECT if legacy else _OF_SUBJECT[:-1]
+        self._sums = torch.zeros(n_contexts, len(self._names), dtype=torch.float64, device=device)
         self.active_tokens = torch.zeros(d_sae, dtype=torch.int64, device=device)
         self.activation = torch.zeros(d_sae, dtype=torch.float64, device=device)
         self.largest = torch.full((d_sae,), -torch.inf, dtype=coder.decoder.dtype, device=device)
@@ -122,7 +134,7 @@ class SubjectSums:
     def add(self, inputs: Tensor, targets: Tensor, context: Tensor) -> None:
         """Take scored activations ``[tokens, d_in]`` and ``[tokens, d_out]``, and the context of each, ``[tokens]``."""
         centre = targets.to(torch.float64).mean(0) if self._legacy and len(targets) else None
-        size = max(1, MAX_LATENTS // self._coder.d_sae)
+        size, parts = max(1, MAX_LATENTS // self._coder.d_sae), []
         for start in range(0, len(inputs), size):
             part = slice(start, start + size)
             latents = self._coder.encode(inputs[part])
@@ -131,9 +143,11 @@ class SubjectSums:
             found = _per_token(target, output, latents, centre)
             ordinary = target.square().sum(-1).sqrt() <= self._limit
             found["ordinary_error"] = found["squared_error"] * ordinary
-            for name, values in found.items():
-                self._sums[name].index_add_(0, context[part], values)
+            parts.append(torch.stack([found[name] for name in self._names], 1))
             self._add_latents(latents)
+        if parts:
+            # All at once: a context may go over the end of a part, and its sum is not to depend on where.
+            add_by_context(self._sums, context, torch.cat(parts))
 
     def _add_latents(self, latents: Tensor) -> None:
         active = latents != 0
@@ -147,7 +161,7 @@ class SubjectSums:
         columns = (
             {DOCUMENT: documents}
             | targets.columns()
-            | {name: values.cpu().numpy() for name, values in self._sums.items()}
+            | dict(zip(self._names, self._sums.T.contiguous().cpu().numpy(), strict=True))
         )
         names = [*CONTEXT_COLUMNS, LEGACY] if self._legacy else CONTEXT_COLUMNS
         rows = {"context": np.arange(len(targets.tokens))} | {name: columns[name] for name in names}

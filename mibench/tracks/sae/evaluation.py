@@ -85,6 +85,7 @@ class Ground:
         nulls: Dictionaries to compare with; None: there are none, and what needs them has no floor.
         counter: Counts passes.
         progress: Shows how far preparing has come.
+        words: Words of each concept and split, at most, where concepts are made of words; None: the task's own.
     """
 
     place: Place
@@ -99,6 +100,7 @@ class Ground:
     nulls: Nulls | None = None
     counter: PassCounter = field(default_factory=NoCounter)
     progress: Progress = no_progress
+    words: int | None = None
 
     @property
     def nulls_digest(self) -> str:

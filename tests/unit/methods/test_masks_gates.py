@@ -106,6 +106,25 @@ def test_the_load_of_a_head_counts_its_edges(parallel: bool) -> None:
     assert found.tolist() == [sum(head in (a, b.split("<")[0]) for a, b in names) for head in heads]
 
 
+@pytest.mark.parametrize("heads", [1, 3])
+def test_the_load_of_heads_and_its_gradient_are_those_of_adding_edge_by_edge(heads: int) -> None:
+    graph = Graph(3, heads)
+    draws = torch.rand(graph.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    chances = (draws * torch.tensor(graph.real_mask)).requires_grad_()
+    load = head_load(graph, chances)
+    weights = torch.arange(1.0, len(load) + 1, dtype=torch.float64)
+    (found,) = torch.autograd.grad((load * weights).sum(), chances)
+    expected, gradient = torch.zeros(graph.n_sources, dtype=torch.float64), torch.zeros(graph.shape)
+    rows = [graph.head_row(layer, head) for layer in range(3) for head in range(heads)]
+    for row, weight in zip(rows, weights.tolist(), strict=True):
+        into = np.flatnonzero(graph.destination_node == row)
+        expected[row] = chances.detach()[row].sum() + chances.detach()[:, into].sum()
+        gradient[row] += weight
+        gradient[:, into] += weight
+    assert load.tolist() == pytest.approx(expected[rows].tolist(), abs=1e-12)
+    assert torch.equal(found, gradient.double())
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     scores=st.lists(st.floats(-20, 20), min_size=2, max_size=40),

@@ -137,3 +137,33 @@ def test_other_nulls_change_the_digest() -> None:
         for nulls in (None, Nulls(PLACE), Nulls(PLACE, digest="m" * 64))
     }
     assert len(digests) == 3
+
+
+def test_a_kind_with_too_few_scored_members_has_no_hedging_in_the_table() -> None:
+    known = evaluation()
+    few = prepare(SETTINGS, replace(known._ground, limit=1))
+    made = dictionary()
+    found = few.score([Subject(made, Coder(made, device=torch.device("cpu"), dtype=torch.float64))])[0]
+    assert found.metrics["hedging"].value is None
+    table = found.tables[KIND_TABLE]
+    assert len(table) == len(NAMES)
+    assert table[["hedging", "hedging_of_direction"]].isna().all(axis=None)
+    assert table["cosine_with_kind"].min() > 0.9
+
+
+def test_hedging_in_the_table_is_the_metrics_own_where_members_are_scored() -> None:
+    found = score(dictionary(leaning=0.3))
+    table = found.tables[KIND_TABLE]
+    assert found.metrics["hedging"].value == pytest.approx(table["hedging"].mean(), abs=1e-12)
+    assert found.metrics["hedging"].ceiling == pytest.approx(table["hedging_of_direction"].mean(), abs=1e-12)
+
+
+def test_a_tiny_run_has_the_first_words_of_each_kind_and_split_in_all_their_sentences() -> None:
+    whole = evaluation()
+    few = prepare(SETTINGS, replace(whole._ground, words=2))
+    assert few.digest != whole.digest
+    shown = few._rows.prompts
+    assert {(one.concept, one.split) for one in shown} == {(one.concept, one.split) for one in whole._rows.prompts}
+    words = {(one.concept, one.split, one.word) for one in shown}
+    assert len(words) == 2 * len({(concept, split) for concept, split, _ in words})
+    assert set(shown) == {one for one in whole._rows.prompts if (one.concept, one.split, one.word) in words}
