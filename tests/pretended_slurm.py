@@ -20,6 +20,9 @@ FOLDER, END, REFUSED = "PRETENDED_SLURM", "PRETENDED_END", "nowhere"
 
 def install(monkeypatch, folder, end="FAILED"):
     """Put the commands into PATH; return the folder of jobs, with the files that were submitted."""
+    from submitit import SlurmJob
+
+    SlurmJob.watcher.clear()  # it remembers how jobs of the same numbers ended in another test
     (folder / "bin").mkdir()
     for name in COMMANDS:
         script = folder / "bin" / name

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -104,11 +106,12 @@ def test_a_node_of_ray_that_is_killed_while_it_works_loses_nothing(nodes, ground
     )
     raylet = second.all_processes["raylet"][0].process.pid
     end = time.monotonic() + 200
-    while not any(_parent(pid) == raylet for pid in _at_work(tmp_path / "there")):
+    while (worker := _stopped_at_work(tmp_path / "there", raylet)) is None:
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < end, "nobody works on the second node"
         time.sleep(0.01)
     cluster.remove_node(second, allow_graceful=False)
+    os.kill(worker, signal.SIGKILL)
     _, err = driver.communicate(timeout=280)
     assert driver.returncode == 0, err
     tries = [json.loads(line) for path in (tmp_path / "there" / "logs").glob("*.jsonl") for line in path.open()]
@@ -117,15 +120,26 @@ def test_a_node_of_ray_that_is_killed_while_it_works_loses_nothing(nodes, ground
     assert contents(tmp_path / "there") == contents(tmp_path / "serial")
 
 
-def _at_work(folder):
-    """Processes that have told of cells."""
+def _stopped_at_work(folder, raylet):
+    """A process of a node that was stopped in the middle of a cell; None: none is at one."""
+    for pid in {event["pid"] for event in _told(folder) if _parent(event["pid"]) == raylet}:
+        os.kill(pid, signal.SIGSTOP)
+        *_, last = (event for event in _told(folder) if event["pid"] == pid)
+        if last["event"] in {"started", "stage"}:
+            return pid
+        os.kill(pid, signal.SIGCONT)
+    return None
+
+
+def _told(folder):
+    """Events of all workers, each worker's in their order."""
     for path in (folder / ".orders").glob("*/*"):
         if path.is_file() and path.suffix != ".json":
             for line in path.read_bytes().splitlines():
-                try:
-                    yield json.loads(line)["pid"]
-                except (ValueError, KeyError, TypeError):
-                    continue
+                with suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict) and {"pid", "event"} <= set(event):
+                        yield event
 
 
 def _parent(pid):
