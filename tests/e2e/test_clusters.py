@@ -84,6 +84,7 @@ def nodes(monkeypatch):
     if find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'mibench[ray]'")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # read once, when the first test imports Ray
     from ray.cluster_utils import Cluster
 
     own = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
