@@ -153,7 +153,10 @@ class Anatomy:
         eps = getattr(module, "eps", None) or getattr(module, "variance_epsilon", None)
         with present(module):
             bias = getattr(module, "bias", None)
-            scale, shift = module.weight.detach() + self.layout.norm_offset, None if bias is None else bias.detach()
+            scale, shift = module.weight.detach(), None if bias is None else bias.detach()
+        if self.layout.norm_offset:
+            # As the module itself adds it: 1 + w has fewer digits left in 16 bits.
+            scale = scale.to(torch.promote_types(scale.dtype, torch.float32)) + self.layout.norm_offset
         return Norm(scale, shift, float(eps or 0.0), self.layout.norm == "layer")
 
     def projections(self, layer: int) -> tuple[Projection, Projection, Projection]:

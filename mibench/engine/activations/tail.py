@@ -69,7 +69,8 @@ class Tail:
         block = self._anatomy.blocks[layer]
         if self._point.kind is HookKind.MLP_NORMALISED:
             norm = self._anatomy.norm(block.norm2)
-            replacement = replacement * norm.scale if norm.shift is None else replacement * norm.scale + norm.shift
+            scaled = replacement * norm.scale
+            replacement = (scaled if norm.shift is None else scaled + norm.shift).to(replacement.dtype)
         return _projected(block.mlp, None if block.mlp_end is block.mlp else block.mlp_end, replacement)
 
     def _block(self, layer: int, stream: Tensor) -> Tensor:

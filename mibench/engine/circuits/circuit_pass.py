@@ -32,6 +32,7 @@ class _CircuitPass:
         self._sides, self._base = sides, sides.base
         self._plan = schedule(circuit)
         self._streams = open_streams(model, sides.base, self._plan)
+        self._pushed = 0
         self._neurons: Tensor | None = None
         if circuit.neurons is not None:
             kept = torch.from_numpy(circuit.neurons[self._plan.live])
@@ -55,9 +56,9 @@ class _CircuitPass:
     def _push(self, differences: Tensor) -> None:
         """Add sources ``[rows, tokens, d_model]``; neurons outside the circuit stay at their base values."""
         room = self._streams.push(len(differences)).copy_(differences)
+        self._pushed += len(differences)
         if self._neurons is not None:
-            last = self._streams.written
-            room.mul_(self._neurons[last - len(differences) : last, None, :])
+            room.mul_(self._neurons[self._pushed - len(differences) : self._pushed, None, :])
 
     def _heads(self, layer: int, part: LayerSchedule) -> None:
         """Attend with the live heads of a layer and push their differences."""
@@ -100,6 +101,6 @@ class _CircuitPass:
         if part.mlp is None:
             return
         base = self._base.before_mlp[layer].flatten(0, 1)
-        stream = self._streams.read_mlp(layer, part.mlp).to(base.device).add_(base)
+        stream = self._streams.read_mlp(layer).to(base.device).add_(base)
         output = self._anatomy.run_mlp(layer, stream[None].to(self._model.dtype))[0]
         self._push(self._change(output, self._base.mlp[layer].flatten(0, 1))[None])

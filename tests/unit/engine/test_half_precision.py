@@ -118,3 +118,14 @@ def test_linear_targets_are_compared_in_float32() -> None:
     logits = torch.tensor([[[2.0, 1.0]]]).to(torch.bfloat16)
     found = Objective((0.0, 0.9)).losses(logits, [row])
     assert float(found) == pytest.approx(0.01, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_norms_have_the_scale_that_their_modules_use(dtype: torch.dtype) -> None:
+    """Gemma adds 1 to its weights in float32; in 16 bits the sum would lose their last digits."""
+    narrow, wide = both("gemma2", dtype)
+    module, widened = narrow.anatomy.blocks[1].norm1, wide.anatomy.blocks[1].norm1
+    scale = narrow.anatomy.norm(module).scale
+    assert torch.equal(scale, wide.anatomy.norm(widened).scale)
+    assert not torch.equal(scale, scale.to(dtype).float())
+    assert torch.equal(narrow.folded[1].weight, wide.folded[1].weight)

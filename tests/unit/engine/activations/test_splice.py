@@ -106,6 +106,13 @@ def test_layers_before_the_hook_point_run_once() -> None:
     assert ran == [0, 1, 2, 2, 2]
 
 
+def test_a_normalised_activation_of_16_bits_in_its_own_place_changes_its_rounding_only() -> None:
+    model, where = LanguageModel(tiny_model("gemma2", torch.bfloat16)), torch.ones(3, 9, dtype=torch.bool)
+    splice = Splice(model, token_ids(), HookPoint(1, HookKind.MLP_NORMALISED))
+    same, half = splice.losses_of([splice.clean, splice.clean * 0.5], where)
+    assert same.kl.max() < 0.001 < half.kl.max()
+
+
 @pytest.mark.parametrize(
     ("point", "expected"),
     [
