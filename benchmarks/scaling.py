@@ -151,7 +151,7 @@ def line(growth: Growth) -> str:
 @click.command()
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--axis", "names", multiple=True, help="What grows.  [default: everything]")
-@click.option("--add", "added", type=click.Path(path_type=Path, exists=True), help="JSON of an earlier run, kept.")
+@click.option("--add", "added", type=click.Path(path_type=Path, exists=True), help="Earlier JSON, for axes left out.")
 @click.option("--quick", is_flag=True, help="Two small sizes of each, to see that it works.")
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="An SVG of all of it.")
@@ -166,12 +166,15 @@ def main(
     if unknown:
         raise click.BadParameter(f"{unknown[0]}; known: {', '.join(axis.name for axis in known)}", param_hint="--axis")
     click.echo("what grows, sizes, work, exponent (range of the repeats), cost in plain forward passes, at the largest")
-    found = [known_growth(one) for one in json.loads(added.read_text())] if added else []
+    earlier = [known_growth(one) for one in json.loads(added.read_text())] if added else []
+    found = []
     for axis in known:
         if not names or axis.name in names:
             for growth in measure(axis, repeats):
                 found.append(growth)
                 click.echo(line(growth))
+        else:
+            found += [growth for growth in earlier if growth.axis == axis.name]
     if out is not None:
         atomic_write(out, json.dumps([growth.content for growth in found], indent=2) + "\n")
     if picture is not None:
