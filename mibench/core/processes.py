@@ -24,10 +24,11 @@ def machine() -> str:
 
     Machines may share a name, and the numbers of processes begin anew.
     """
-    parts = [socket.gethostname()]
+    parts = []
     for place in map(Path, _OF_MACHINE):
         with suppress(OSError):
             parts.append(str(place.readlink()) if place.is_symlink() else place.read_text(encoding="ascii"))
+    parts = [socket.gethostname(), *(parts or [str(psutil.boot_time())])]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 

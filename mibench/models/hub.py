@@ -113,9 +113,9 @@ def hub_error(hub_id: str, revision: str | None, error: Exception, *, gated: boo
 
 def is_of_network(error: BaseException) -> bool:
     """Whether what an error comes from is that nobody answered; an answer of the hub, even a refusal, is none."""
-    for one in causes(error):
-        if getattr(one, "response", None) is not None:
-            return False
-        if isinstance(one, ConnectionError | TimeoutError | gaierror) or type(one).__name__ in _UNREACHED:
-            return True
-    return False
+    chain = list(causes(error))
+    if any(getattr(one, "response", None) is not None for one in chain):
+        return False
+    return any(
+        isinstance(one, ConnectionError | TimeoutError | gaierror) or type(one).__name__ in _UNREACHED for one in chain
+    )

@@ -154,7 +154,11 @@ def _run_command(words: list[str], view: CircuitView) -> CircuitScores:
         if shutil.which(filled[0]) is None:
             why = "There is no such program, or it may not be run."
             raise MethodError(f"The command '{words[0]}' cannot be started.", why=why, do="Check its path.")
-        done = subprocess.run(leashed(filled), capture_output=True, text=True, errors="replace", check=False)
+        try:
+            done = subprocess.run(leashed(filled), capture_output=True, text=True, errors="replace", check=False)
+        except OSError as error:
+            do = "Check its arguments, and what this machine has left."
+            raise MethodError(f"The command '{words[0]}' cannot be started.", why=str(error), do=do) from error
         written = [out.with_suffix(suffix) for suffix in FORMATS if is_file(out.with_suffix(suffix))]
         if done.returncode or not written:
             last = (done.stderr or done.stdout).strip().splitlines()[-3:]

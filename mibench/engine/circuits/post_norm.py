@@ -7,7 +7,7 @@ reads the heads S of a layer gets
 
 |a + Σ_S d_h|² is a sum of inner products of a and the d_h, which are the same for all destinations: of its own, each
 destination has one number a layer and token, and one matrix product a token does the rest. Inner products are float64,
-since in their sums large numbers may cancel.
+since in their sums large numbers may cancel; what is summed of the heads themselves keeps the type of all sums.
 """
 
 from __future__ import annotations

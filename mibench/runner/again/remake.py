@@ -26,7 +26,7 @@ from mibench.runner.observe import Observer
 from mibench.runner.plan import Job
 from mibench.runner.settings import EXTRAS, RunSettings, run_settings
 from mibench.runner.sources import find_method
-from mibench.runner.tiny import BOARD
+from mibench.runner.tiny import BOARD, EXAMPLES
 from mibench.runner.variables.ground import labelled
 from mibench.tasks.load import REGISTRY
 
@@ -95,7 +95,7 @@ def remake(record: RunRecord, store: Store, here: Here) -> CellRun:
     if isinstance(artifact, Dictionary):
         artifact = on_model(artifact, bench, job.task)
         job = replace(job, hook=hook_of(artifact))
-    tried = [settings.model_copy(update={"limit": limit}) for limit in _limits(record.cell, here.places)]
+    tried = [settings.model_copy(update={"limit": limit}) for limit in _limits(record, here.places)]
     works = [
         CellRun(cell_with(method, job, bench, own), job, bench, own, observer, artifact) for own in tried or [settings]
     ]
@@ -221,11 +221,13 @@ def _of_track(cell: Cell) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _limits(cell: Cell, places: Places) -> list[int | None]:
+def _limits(record: RunRecord, places: Places) -> list[int | None]:
     """Limits that a run of a dictionary may have been told; the cell says how many examples it came to."""
-    if cell.track is not Track.SAE:
+    if record.cell.track is not Track.SAE:
         return []
-    return [places.limit] if places.limit is not None else [None, cell.task.limit]
+    if places.limit is not None:
+        return [places.limit]
+    return [EXAMPLES[Track.SAE]] if record.board == BOARD else [None, record.cell.task.limit]
 
 
 def _limited(cell: Cell, job: Job, bench: Workbench, settings: RunSettings) -> RunSettings:

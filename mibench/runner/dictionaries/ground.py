@@ -68,8 +68,8 @@ def evaluation_of(job: Job, bench: Workbench, settings: RunSettings) -> Evaluati
     """
     task, place = load_dictionary_task(job.task), place_of(job, bench)
     own, text = bench.dictionaries, text_of(settings)
-    shown = (settings.split, settings.limit, settings.convention, settings.storage, settings.tiny)
-    key = (job.task, place, text, *shown)
+    shown = (settings.split, settings.limit, settings.convention, settings.storage)
+    key = (job.task, place, text, *shown, settings.train_tokens if settings.tiny else None)
     if key not in own.evaluations:
         ground = Ground(
             place=place,

@@ -21,9 +21,6 @@ from mibench.runner.settings import RunSettings
 from mibench.runner.variables.ground import variable_ref
 from mibench.tasks.variable_task import load_variable_task
 
-_ROUNDED = 0.001
-"""Share by which tokens of a text may miss the number that is asked for: contexts are whole."""
-
 Planned = Sequence[tuple[Job, RunSettings]]
 
 
@@ -194,7 +191,7 @@ def _has(stored: _Stored, job: Job, settings: RunSettings, work: Work) -> bool:
 
 def _is_of(record: RunRecord, job: Job, settings: RunSettings, work: Work) -> bool:
     """Whether a record is that of a job, as far as can be told without the digests of its model and data."""
-    cell, circuit, of_text = record.cell, job.track is Track.CIRCUIT, job.track is Track.SAE
+    cell, circuit = record.cell, job.track is Track.CIRCUIT
     said = (cell.track, cell.task.split, cell.convention, cell.level, cell.ablation)
     asked = (
         job.track,
@@ -209,8 +206,8 @@ def _is_of(record: RunRecord, job: Job, settings: RunSettings, work: Work) -> bo
         and cell.method == method_of(job)
         and settings.attention in (None, cell.model.attention)
         and _same_place(record, job, settings, work)
-        and _as_many(cell.task.limit, work.examples, None if of_text or settings.limit is None else 0)
-        and _as_many(cell.task.train_limit, work.train, _slack(job, settings))
+        and _as_many(cell.task.limit, work.examples, limited=settings.limit is not None)
+        and _is_trained(cell.task.train_limit, work.train, job, settings)
         and (job.control or extras <= set(record.tables))
     )
 
@@ -229,15 +226,15 @@ def _same_place(record: RunRecord, job: Job, settings: RunSettings, work: Work) 
     return read and (text == (settings.corpus, settings.context) or work.ground[-1] == "generated")
 
 
-def _slack(job: Job, settings: RunSettings) -> int | None:
-    """By how many a limit of training examples may be missed: contexts of a text are whole; None: there is no limit."""
-    if job.track is Track.SAE:
-        return settings.context
-    return None if settings.train_examples is None else 0
+def _is_trained(recorded: int | None, asked: int | None, job: Job, settings: RunSettings) -> bool:
+    """Whether training examples are those that are asked for; of a text, as few whole contexts as hold the tokens."""
+    if job.track is not Track.SAE or recorded is None or asked is None:
+        return _as_many(recorded, asked, limited=settings.train_examples is not None)
+    return asked <= recorded < asked + settings.context
 
 
-def _as_many(recorded: int | None, asked: int | None, slack: int | None) -> bool:
+def _as_many(recorded: int | None, asked: int | None, *, limited: bool) -> bool:
     """Whether so many examples are those that are asked for; without a limit, a tokenizer may leave some out."""
     if recorded is None or asked is None:
         return True
-    return recorded <= asked if slack is None else abs(recorded - asked) <= max(slack, asked * _ROUNDED)
+    return recorded == asked if limited else recorded <= asked
