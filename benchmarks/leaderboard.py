@@ -9,9 +9,9 @@ pictures and site three times, each in a process of its own: from nothing, again
 from a second folder. It prints seconds of one core, user and system, and those of the clock, which others' work on the
 machine lengthens.
 
-5,000 records, 25 tables, 2 cores that others use, too (load 3): 84 s of one core from nothing (target 60), 1.7 s
-unchanged, 3.1 to 3.4 s with one record more (target 3; it brings a column to every table); .70 GiB at most. What is
-kept takes 350 MB.
+5,000 records, 25 tables, 2 cores without other work: 58 s from nothing (target 60; 97 s of processors), 1.6 s
+unchanged, 2.7 s with one record more (target 3; it brings a column to every table); .85 GiB at most. What is kept takes
+350 MB.
 """
 
 from __future__ import annotations
