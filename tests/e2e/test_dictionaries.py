@@ -13,7 +13,6 @@ from stand_in import write_model, write_rows
 
 from mibench.artifacts.dictionaries.native import load_native, save_dictionary
 from mibench.artifacts.dictionary_files import save_dictionary_as
-from mibench.core.amounts import duration, size
 from mibench.records.store import Store
 
 TOPK = ("--method", "topk", "--set", "width=40", "--set", "k=4", "--set", "batch=64")
@@ -282,21 +281,6 @@ def test_a_dry_run_of_files_goes_by_the_places_that_they_name_and_says_which_are
     shown = cell("score", *files, "--dry-run", train=(), hook=())
     assert "half-way up" not in shown.out
     assert "would be refused: other.safetensors" in shown.out
-
-
-@pytest.mark.parametrize(
-    ("amount", "words"), [(0, "0 kB"), (12_345, "12.3 kB"), (2.5e6, "2.5 MB"), (4e9, "4 GB"), (5e12, "5 TB")]
-)
-def test_sizes_have_the_unit_in_which_they_are_read(amount, words):
-    assert size(amount) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "under 1 s"), (3.21, "3.2 s"), (59, "59 s"), (90, "1.5 min"), (7200, "2 h"), (4e5, "111 h")],
-)
-def test_times_have_the_unit_in_which_they_are_read(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_a_dry_run_keeps_its_columns_where_some_jobs_have_no_hook(run, network, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -26,12 +27,7 @@ def memory_for(device: str) -> int | None:
     Returns:
         Bytes; None where it cannot be told.
     """
-    kind, _, index = device.partition(":")
-    if kind == "cpu":
-        return _of_machine()
-    if kind == "cuda" and (not index or index.isdecimal()):
-        return _of_card(int(index or 0))
-    return None
+    return _asked_of(device, _of_machine, _of_card)
 
 
 def total_memory(device: str) -> int | None:
@@ -43,17 +39,25 @@ def total_memory(device: str) -> int | None:
     Returns:
         Bytes; None where it cannot be told.
     """
+    return _asked_of(device, _machine_in_all, _card_in_all)
+
+
+def _asked_of(device: str, machine: Callable[[], int], card: Callable[[int], int | None]) -> int | None:
     kind, _, index = device.partition(":")
     if kind == "cpu":
-        return min([psutil.virtual_memory().total, *_limits()])
+        return machine()
     if kind == "cuda" and (not index or index.isdecimal()):
-        return _card_in_all(int(index or 0))
+        return card(int(index or 0))
     return None
 
 
 def _of_machine() -> int:
     free = psutil.virtual_memory().available + psutil.Process().memory_info().rss
     return min([free, *_limits()])
+
+
+def _machine_in_all() -> int:
+    return min([psutil.virtual_memory().total, *_limits()])
 
 
 def _limits() -> list[int]:
